@@ -1,0 +1,23 @@
+package keys
+
+// Purpose names one job of a key. A key made for one purpose opens nothing of
+// another.
+type Purpose string
+
+// The purposes, one key each.
+const (
+	UpstreamCredentials Purpose = "upstream-credentials" // headers and environment values of servers
+	Config              Purpose = "config"               // values that the configuration sealed
+	HandleSeal          Purpose = "handles"              // what clients carry for us
+	TokenHash           Purpose = "token-hash"           // HMAC of API tokens
+	Audit               Purpose = "audit"                // payload parts of records
+	Authority           Purpose = "authority"            // private keys of the certificate authority
+)
+
+// purposes lists what every ring holds.
+func purposes() []Purpose {
+	return []Purpose{UpstreamCredentials, Config, HandleSeal, TokenHash, Audit, Authority}
+}
+
+// DefaultTenant is the one tenant of the embedded mode.
+const DefaultTenant = "default"
