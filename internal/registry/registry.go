@@ -93,6 +93,8 @@ type Server struct {
 	CreatedAt time.Time
 	UpdatedAt time.Time
 	Revision  int64 // compare-and-set
+
+	tools map[string]*Tool // set by NewSnapshot: Tools by name
 }
 
 // Tool is one tool of a server as it was examined and approved.
