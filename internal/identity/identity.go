@@ -1,0 +1,199 @@
+// Package identity turns a credential into a Principal: it verifies API tokens
+// and client certificates against what the registry holds.
+//
+// It reads what it is given and touches nothing else: no socket, no file, no
+// key (the keyed hash of a token is injected). It deliberately does not decide
+// what a principal may do: policy does. Names in certificates follow the
+// SPIFFE ID and X.509-SVID standards
+// (https://github.com/spiffe/spiffe/tree/main/standards).
+package identity
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"ostiary.dev/ostiary/internal/fault"
+	"ostiary.dev/ostiary/internal/keys"
+)
+
+// Credential is what a caller presented. identify erases it once verified. It
+// prints as a marker.
+type Credential struct {
+	Token     string              // the bearer token, "" if none
+	Malformed bool                // there were Authorization headers, none of them usable
+	Chain     []*x509.Certificate // verified by the TLS handshake, leaf first; nil if none
+	Local     string              // agent of the loopback-plaintext listener; only that listener sets it
+}
+
+// String returns a marker.
+func (c Credential) String() string { return "[credential]" }
+
+// GoString returns a marker.
+func (c Credential) GoString() string { return c.String() }
+
+// LogValue returns a marker.
+func (c Credential) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// Kinds of principals.
+const (
+	Client   = "client"   // an agent: an app, a model, a program
+	Gateway  = "gateway"  // the gateway itself, when it examines a server
+	Operator = "operator" // a person at the command line or the admin listener
+)
+
+// Methods by which a principal was verified.
+const (
+	ByToken       = "token"
+	ByCertificate = "certificate"
+	ByBoth        = "token+certificate"
+	ByLoopback    = "loopback"
+	ByInternal    = "internal"
+)
+
+// Principal is who calls. It holds no secret and may be logged.
+type Principal struct {
+	Tenant  string // keys.DefaultTenant
+	Kind    string // Client, Gateway or Operator
+	ID      string // the agent's id
+	TokenID string // visible id of the token, "" if none
+	Serial  string // serial of the certificate, lower-case hex, "" if none
+	Method  string // how it was verified
+}
+
+// Directory is what a Verifier asks of the registry; registry.Snapshot has it.
+type Directory interface {
+	// AgentActive reports whether the agent exists and may take part.
+	AgentActive(id string) bool
+	// TokenHolder returns a token's agent and hash, and whether it is in force.
+	TokenHolder(id string, now time.Time) (agent string, hash []byte, live bool)
+	// CertificateHolder returns a certificate's agent and whether it is in force.
+	CertificateHolder(serial string, now time.Time) (agent string, live bool)
+}
+
+// Verifier verifies credentials. It is safe for concurrent use.
+type Verifier struct {
+	hash   func(token string) []byte
+	domain string
+}
+
+// NewVerifier returns a verifier that hashes tokens with hash and accepts
+// certificates that name clients of the SPIFFE trust domain.
+func NewVerifier(hash func(token string) []byte, domain string) *Verifier {
+	return &Verifier{hash: hash, domain: domain}
+}
+
+// Verify returns the principal of c as of now. A token alone or a certificate
+// alone suffices; when several are there, each must be valid and all must name
+// the same agent, so that a stolen half gains nothing by adding another
+// (TestVerifyContradiction). Every error is fault.Unauthenticated with the
+// same sentence; its cause says why and goes to logs only.
+func (v *Verifier) Verify(c Credential, s Directory, now time.Time) (Principal, error) {
+	p, err := v.verify(c, s, now)
+	if err != nil {
+		return Principal{}, fault.Wrap(fault.Unauthenticated, err)
+	}
+	return p, nil
+}
+
+// Causes of a refusal. Their texts hold nothing that the caller sent.
+var (
+	errNone        = errors.New("no credential")
+	errMalformed   = errors.New("malformed Authorization header")
+	errToken       = errors.New("unknown, revoked or expired token")
+	errTokenForm   = errors.New("not the form of a token")
+	errDisagree    = errors.New("the credentials name different agents")
+	errInactive    = errors.New("the agent is unknown or not active")
+	errCertificate = errors.New("unknown or revoked certificate")
+)
+
+func (v *Verifier) verify(c Credential, s Directory, now time.Time) (Principal, error) {
+	if c.Malformed {
+		return Principal{}, errMalformed
+	}
+	p := Principal{Tenant: keys.DefaultTenant, Kind: Client}
+	if c.Local != "" {
+		p.ID, p.Method = c.Local, ByLoopback
+	}
+	if len(c.Chain) > 0 {
+		agent, serial, err := v.certificate(c.Chain[0], s, now)
+		if err != nil {
+			return Principal{}, err
+		}
+		if p.ID != "" && p.ID != agent {
+			return Principal{}, errDisagree
+		}
+		p.ID, p.Serial, p.Method = agent, serial, ByCertificate
+	}
+	if c.Token != "" {
+		agent, id, err := v.token(c.Token, s, now)
+		if err != nil {
+			return Principal{}, err
+		}
+		if p.ID != "" && p.ID != agent {
+			return Principal{}, errDisagree
+		}
+		p.ID, p.TokenID, p.Method = agent, id, ByToken
+		if p.Serial != "" {
+			p.Method = ByBoth
+		}
+	}
+	if p.ID == "" {
+		return Principal{}, errNone
+	}
+	if !s.AgentActive(p.ID) {
+		return Principal{}, errInactive
+	}
+	return p, nil
+}
+
+// token returns the agent of a token. The hash is made and compared whether or
+// not the id is known, so that time does not tell which ids exist.
+func (v *Verifier) token(token string, s Directory, now time.Time) (agent, id string, err error) {
+	id, ok := keys.TokenID(token)
+	if !ok {
+		return "", "", errTokenForm
+	}
+	agent, hash, live := s.TokenHolder(id, now)
+	equal := keys.EqualHash(v.hash(token), hash)
+	if !equal || !live || agent == "" {
+		return "", "", errToken
+	}
+	return agent, id, nil
+}
+
+// certificate returns the agent of a leaf. The handshake verified the chain;
+// what is checked here again (times, usage) protects a resumed session whose
+// certificate has expired meanwhile (hostile cases T02, T03).
+func (v *Verifier) certificate(leaf *x509.Certificate, s Directory, now time.Time) (agent, serial string, err error) {
+	if now.Before(leaf.NotBefore) || !now.Before(leaf.NotAfter) {
+		return "", "", errors.New("the certificate is expired or not yet valid")
+	}
+	if !forClients(leaf) {
+		return "", "", errors.New("the certificate is not for client authentication")
+	}
+	named, err := AgentOf(leaf, v.domain)
+	if err != nil {
+		return "", "", err
+	}
+	serial = keys.Serial(leaf)
+	agent, live := s.CertificateHolder(serial, now)
+	if !live || agent == "" {
+		return "", "", errCertificate
+	}
+	if agent != named {
+		return "", "", fmt.Errorf("%w: it was not issued to the agent it names", errCertificate)
+	}
+	return agent, serial, nil
+}
+
+func forClients(leaf *x509.Certificate) bool {
+	for _, use := range leaf.ExtKeyUsage {
+		if use == x509.ExtKeyUsageClientAuth {
+			return true
+		}
+	}
+	return false
+}

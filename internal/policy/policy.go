@@ -1,0 +1,156 @@
+// Package policy decides who may do what: Decide is the one function that
+// calls, lists and explanations ask, so that they cannot disagree. Today it
+// reads the registry's grants.
+//
+// It is pure: it touches no file, socket, clock or key. It deliberately does
+// not authenticate (identity does) and does not hide anything in answers
+// (authorize does, by the decisions made here). Everything is denied that no
+// grant allows.
+package policy
+
+import (
+	"slices"
+
+	"ostiary.dev/ostiary/internal/fault"
+	"ostiary.dev/ostiary/internal/identity"
+	"ostiary.dev/ostiary/internal/registry"
+)
+
+// Query asks whether a principal may do one thing on one server.
+type Query struct {
+	Principal identity.Principal
+	Server    string          // id of the server
+	Method    string          // the MCP method; for explanations
+	Need      registry.Access // for what is not a tool call; "" = Read
+	Tool      string          // the server's own name of the tool
+	IsTool    bool            // Tool counts, and Need is the tool's class
+}
+
+// Decision is the answer to a Query. Its zero value denies.
+type Decision struct {
+	Allow   bool
+	Kind    fault.Kind      // how to refuse; "" when allowed
+	Reason  string          // one of the Reason constants, for records and explanations
+	Grant   string          // "AGENT/SERVER" of the grant that was found, "" if none
+	Version uint64          // of the snapshot that decided
+	Need    registry.Access // what the action needs, "" when it was not reached
+}
+
+// Reasons. Their texts are stable: they stand in records.
+const (
+	ReasonGranted       = "granted"
+	ReasonNotClient     = "principal is not an agent"
+	ReasonAgentUnknown  = "agent is unknown"
+	ReasonAgentInactive = "agent is not active"
+	ReasonServerUnknown = "server is unknown"
+	ReasonServerState   = "server is not active"
+	ReasonNoGrant       = "no grant for this server"
+	ReasonToolUnknown   = "tool is not among the examined ones"
+	ReasonToolNew       = "tool appeared after approval"
+	ReasonToolChanged   = "tool changed after approval"
+	ReasonToolNotListed = "grant does not name this tool"
+	ReasonAccess        = "grant does not include the access needed"
+)
+
+// Decide answers q by the rows in s. The default is a refusal, also for a nil
+// snapshot, an unknown access or an unknown state (hostile case P01,
+// TestP01EmptyRegistryDeniesAll). Tool names are compared byte for byte.
+func Decide(s *registry.Snapshot, q Query) Decision {
+	d := Decision{Version: s.Version()}
+	server, kind, reason := parties(s, q)
+	if reason != "" {
+		return d.deny(kind, reason)
+	}
+	grant := s.Grant(q.Principal.ID, q.Server)
+	if grant == nil {
+		return d.deny(fault.ServerUnknown, ReasonNoGrant)
+	}
+	d.Grant = grant.Agent + "/" + grant.Server
+	d.Need = q.Need
+	if d.Need == "" {
+		d.Need = registry.Read
+	}
+	if q.IsTool {
+		tool := server.Tool(q.Tool)
+		if reason := callable(server, tool); reason != "" {
+			return d.deny(fault.ToolUnknown, reason)
+		}
+		d.Need = class(tool)
+		if len(grant.Tools) > 0 && !slices.Contains(grant.Tools, q.Tool) {
+			return d.deny(fault.Denied, ReasonToolNotListed)
+		}
+	}
+	if !Includes(grant.Access, d.Need) {
+		return d.deny(fault.Denied, ReasonAccess)
+	}
+	d.Allow, d.Reason = true, ReasonGranted
+	return d
+}
+
+// parties checks that agent and server exist and take part.
+func parties(s *registry.Snapshot, q Query) (server *registry.Server, kind fault.Kind, reason string) {
+	if q.Principal.Kind != identity.Client {
+		return nil, fault.Denied, ReasonNotClient
+	}
+	agent := s.Agent(q.Principal.ID)
+	if agent == nil {
+		return nil, fault.Denied, ReasonAgentUnknown
+	}
+	if agent.State != registry.Active {
+		return nil, fault.Denied, ReasonAgentInactive
+	}
+	server = s.Server(q.Server)
+	if server == nil {
+		return nil, fault.ServerUnknown, ReasonServerUnknown
+	}
+	if server.State != registry.Active {
+		return nil, fault.ServerUnknown, ReasonServerState
+	}
+	return server, "", ""
+}
+
+// callable returns why a tool may not be called, or "". An unknown tool of a
+// server that was never examined may be: it counts as Modify.
+func callable(server *registry.Server, tool *registry.Tool) string {
+	switch {
+	case tool == nil && server.Examined:
+		return ReasonToolUnknown
+	case tool == nil, tool.State == registry.ToolApproved:
+		return ""
+	case tool.State == registry.ToolNew:
+		return ReasonToolNew
+	}
+	return ReasonToolChanged
+}
+
+// class returns what a call of the tool needs.
+func class(tool *registry.Tool) registry.Access {
+	if tool == nil || tool.Access == "" {
+		return registry.Modify
+	}
+	return tool.Access
+}
+
+func (d Decision) deny(kind fault.Kind, reason string) Decision {
+	d.Allow, d.Kind, d.Reason = false, kind, reason
+	return d
+}
+
+// Includes reports whether the access have allows what need asks: Modify
+// includes Write includes Read. Anything unknown on either side allows nothing.
+func Includes(have, need registry.Access) bool {
+	h, n := rank(have), rank(need)
+	return h > 0 && n > 0 && h >= n
+}
+
+func rank(a registry.Access) int {
+	switch a {
+	case registry.Read:
+		return 1
+	case registry.Write:
+		return 2
+	case registry.Modify:
+		return 3
+	}
+	return 0
+}
