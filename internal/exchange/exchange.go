@@ -1,8 +1,7 @@
 // Package exchange defines what flows through the gateway: one Exchange per
-// request, and the shape of a step. It has no behaviour beyond small questions
-// about its own fields, touches nothing, and deliberately carries no maps of
-// any and no context values. Each field names its one writer and says whether
-// it may be logged.
+// request, and the shape of a step. It has no behaviour, touches nothing, and
+// deliberately carries no maps of any and no context values. Each field names
+// its writer, and says so when it must not be logged.
 package exchange
 
 import (
@@ -28,33 +27,63 @@ const (
 	End
 )
 
-// Endpoint names the address the caller used.
-type Endpoint struct {
-	Server string // server id of /s/<server>/mcp; "" = /mcp, all servers
+// Face is the caller's end of an exchange: an HTTP request that waits, or the
+// parent of a part. admit and aggregate make them.
+type Face interface {
+	// Read reads and parses what the caller sent, and fills Era, Version,
+	// Request and Session. It is called once, for an identified caller.
+	Read(context.Context, *Exchange) error
+	// Reply sends x.Message (or x.Event alone) to the caller. An error means
+	// that the caller is gone.
+	Reply(context.Context, *Exchange) error
+	// Finish sends the last word: x.Final, or x.Fault, or the bare status.
+	Finish(context.Context, *Exchange)
 }
 
-// Session is an open legacy session, made by admit from a verified handle.
+// Session is one legacy session. It is immutable once its handle was made.
 type Session struct {
-	ID           string // our id of it, random; not the handle, may be logged
+	ID           string // random; not what the client holds; loggable
 	Version      wire.Version
-	Capabilities string            // the client's declared capabilities, JSON object
-	ClientInfo   string            // JSON object or ""
-	Upstream     map[string]string // server id -> upstream session id; never logged
+	Capabilities string // what the client declared, a JSON object
+	ClientInfo   string // JSON object or ""
+	Remote       string // the upstream's session id, "" if none; never logged
+	Bound        bool   // state lives in this process: a restart ends the session
+	New          bool   // initialize is under way
 	Created      time.Time
 }
 
-// Param is one Mcp-Param-* header as it arrived.
-type Param struct{ Name, Value string }
+// Resume is an opened Last-Event-ID: which stream to go on with, from where.
+type Resume struct {
+	Server   string  // server whose stream it was
+	Event    string  // the upstream's own event id
+	Request  wire.ID // the request whose answer is awaited; zero for the session's stream
+	Progress wire.ID // its progress token
+}
 
-// Mirrors are the headers that repeat parts of the body (2026-07-28).
+// Pending is a server's request that waits for the client's answer.
+type Pending struct {
+	Exchange string  // exchange in which the request came
+	Server   string  // server that asked
+	ID       wire.ID // the server's own id
+	Method   string
+}
+
+// Mirrors are the headers that repeat parts of the body (2026-07-28), still
+// encoded, and the trace context as it arrived.
 type Mirrors struct {
-	Version    string // MCP-Protocol-Version, "" when absent
-	Method     string // Mcp-Method, still encoded
-	Name       string // Mcp-Name, still encoded
-	HasMethod  bool
-	HasName    bool
-	Params     []Param
-	TraceState []Param // traceparent, tracestate, baggage as they arrived
+	Version   string
+	Method    string
+	Name      string
+	HasMethod bool
+	HasName   bool
+	Params    []wire.Field // Mcp-Param-*
+	Trace     []wire.Field // traceparent, tracestate, baggage
+}
+
+// Answer is one frame from the server. Message is nil for a priming event.
+type Answer struct {
+	Message *wire.Message
+	Event   wire.Event
 }
 
 // Outcome is how an exchange ended, for the record and the metrics.
@@ -68,58 +97,80 @@ const (
 	Refused   Outcome = "refused"
 	Failed    Outcome = "failed"
 	Cancelled Outcome = "cancelled"
-	Ended     Outcome = "ended" // a stream that ended in order
 )
 
 // Exchange is one request with its answer and everything between. One
-// goroutine owns it; nothing in it is shared with another exchange but the
-// immutable values it points to.
+// goroutine owns it at a time; what it points to is immutable.
 type Exchange struct {
-	ID       string       // admit; loggable
-	Parent   string       // aggregate: id of the exchange this is a part of; loggable
-	Start    time.Time    // admit
-	Verb     Verb         // admit
-	Endpoint Endpoint     // admit; loggable
-	Era      wire.Era     // admit
-	Version  wire.Version // admit
-	Peer     netip.AddrPort
-	Binding  string // admit: stable text that handles of this endpoint are bound to
+	ID       string         // admit
+	Parent   string         // aggregate: id of the exchange this is a part of
+	Start    time.Time      // admit
+	Verb     Verb           // admit
+	Endpoint string         // admit: server id of /s/<server>/mcp, "" for /mcp
+	Peer     netip.AddrPort // admit
+	Face     Face           // admit; aggregate for parts
+	Era      wire.Era       // admit
+	Version  wire.Version   // admit
 
 	Credential identity.Credential // admit; erased by identify; never logged
-	Principal  identity.Principal  // identify; loggable
+	Principal  identity.Principal  // identify
 
-	Request     *wire.Message // admit; aggregate and later steps rewrite it; nil for Stream and End
-	Mirrors     Mirrors       // admit
-	Session     *Session      // admit; nil in the modern era and for initialize
-	LastEventID string        // admit: upstream's own id, opened from our handle
-	Capable     string        // admit: client capabilities (JSON object), either era
+	Request *wire.Message // admit; aggregate rewrites it; nil for Stream and End
+	Fact    wire.Fact     // admit: the table's row for Request
+	Mirrors Mirrors       // admit
+	Session *Session      // admit; nil in the modern era
+	Resume  *Resume       // admit
+	Pending *Pending      // admit: Request answers this
+	Capable string        // admit: the client's capabilities, a JSON object
 
 	View     *registry.Snapshot // authorize: the registry as of the decision
-	Server   *registry.Server   // authorize: the server of this exchange; nil on /mcp parents
+	Server   *registry.Server   // authorize; nil on /mcp
 	Tool     *registry.Tool     // authorize: the tool called, if it is a known one
-	Decision policy.Decision    // authorize; loggable
+	Decision policy.Decision    // authorize
 
-	Answers iter.Seq2[wire.Event, error] // forward; one element for a plain answer
-	Message *wire.Message                // run: the answer being walked; steps may rewrite or drop it
-	Drop    fault.Kind                   // answer steps: set to drop Message and go on
-	Event   wire.Event                   // run: the frame around Message
+	Parts []*Exchange // aggregate: one per server; nil at /s/
+	Join  Join        // aggregate
 
-	// NewSession is set by forward on a successful initialize: what the
-	// session must remember of the upstream. Never logged.
-	NewSession *Session
+	Answers iter.Seq2[Answer, error] // forward
+	Event   wire.Event               // run: the frame being walked
+	Message *wire.Message            // run: its message; answer steps may rewrite it
+	Drop    fault.Kind               // answer steps: withhold this message and go on
+	Back    *wire.Message            // answer steps: what the server is told instead
 
-	Reply   func(context.Context, *Exchange) error // admit: sends x.Event/x.Message to the caller
-	Revoked <-chan struct{}                        // identify: closed when the principal must leave
-
-	Opened   bool          // record.Open
+	Final    *wire.Message // run: the last answer, released after record.Close
+	Status   int           // forward: HTTP status that the server's error came with; 0 = 200
+	Accepted bool          // run: nothing to answer (202)
+	Sent     bool          // forward: at least one byte went to a server
+	Opened   bool          // record
 	Outcome  Outcome       // run
 	Fault    *fault.Error  // run: why it was refused or failed
+	Held     int64         // admit, forward: bytes taken from the budget, given back at the end
 	BytesIn  int           // admit
 	BytesOut int           // admit
-	Messages int           // run: answers that reached the caller
+	Passed   int           // run: answers that reached the caller
 	Dropped  int           // run: answers that did not
-	Sends    int           // forward: 1 once a byte went to a server
-	Elapsed  time.Duration // record
+	DropKind fault.Kind    // run: why the first one did not
+}
+
+// Join merges the answers of parts.
+type Join interface {
+	// Answers runs the parts with run and yields what the caller shall see.
+	Answers(ctx context.Context, run func(context.Context, *Exchange)) iter.Seq2[Answer, error]
+}
+
+// Method returns the method that the caller asked for, or the transport's verb.
+func (x *Exchange) Method() string {
+	switch {
+	case x.Request != nil && x.Request.Method() != "":
+		return x.Request.Method()
+	case x.Verb == Stream:
+		return "GET"
+	case x.Verb == End:
+		return "DELETE"
+	case x.Pending != nil:
+		return x.Pending.Method
+	}
+	return ""
 }
 
 // Step is one place on the path. An error stops the leg.

@@ -1,0 +1,125 @@
+package gateway
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"ostiary.dev/ostiary/internal/exchange"
+	"ostiary.dev/ostiary/internal/fault"
+	"ostiary.dev/ostiary/internal/wire"
+)
+
+// live is the set of exchanges under way, so that a revoked caller's streams
+// and long calls end at once. It is sharded because every call enters it.
+type live struct{ shards [32]shard }
+
+type shard struct {
+	mu  sync.Mutex
+	set map[*flight]struct{}
+}
+
+// flight is one exchange under way. x may be read by the sweep only after
+// watch: from then on the fields that Still reads do not change.
+type flight struct {
+	x      *exchange.Exchange
+	cancel context.CancelCauseFunc
+	ready  atomic.Bool
+	shard  *shard
+}
+
+var turn atomic.Uint32 // spreads flights over shards
+
+func newLive() live {
+	var l live
+	for i := range l.shards {
+		l.shards[i].set = map[*flight]struct{}{}
+	}
+	return l
+}
+
+func (l *live) enter(ctx context.Context, x *exchange.Exchange) (*flight, context.Context) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	f := &flight{x: x, cancel: cancel, shard: &l.shards[turn.Add(1)%32]}
+	f.shard.mu.Lock()
+	f.shard.set[f] = struct{}{}
+	f.shard.mu.Unlock()
+	return f, ctx
+}
+
+func (l *live) leave(f *flight) {
+	f.shard.mu.Lock()
+	delete(f.shard.set, f)
+	f.shard.mu.Unlock()
+	f.cancel(nil)
+}
+
+func (f *flight) watch() { f.ready.Store(true) }
+
+// lifetime returns the context of the rest of the exchange. In the modern era
+// a closed connection is a cancellation; in the legacy era it is not (MCP
+// 2025-11-25 basic/transports), so the request leaves the connection's context
+// and keeps only the gateway's own ways to end it.
+func (f *flight) lifetime(ctx context.Context, x *exchange.Exchange) context.Context {
+	if x.Era != wire.Legacy || x.Verb != exchange.Post {
+		return ctx
+	}
+	f.shard.mu.Lock()
+	defer f.shard.mu.Unlock()
+	free, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	f.cancel = both(f.cancel, cancel)
+	return free
+}
+
+func both(a, b context.CancelCauseFunc) context.CancelCauseFunc {
+	return func(err error) { a(err); b(err) }
+}
+
+// Sweep ends every exchange that may not go on: call it when the registry
+// changed and once a second for credentials that expire.
+func (g *Gateway) Sweep() {
+	g.each(func(f *flight) {
+		if err := g.steps.Still(f.x); err != nil {
+			f.cancel(err)
+		}
+	})
+}
+
+// EndStreams ends every open stream, for a graceful stop: calls may finish,
+// streams never would.
+func (g *Gateway) EndStreams() {
+	g.each(func(f *flight) {
+		if f.x.Verb == exchange.Stream || f.x.Fact.Method == "subscriptions/listen" {
+			f.cancel(fault.New(fault.Draining))
+		}
+	})
+}
+
+// Active returns how many exchanges are under way.
+func (g *Gateway) Active() int {
+	n := 0
+	for i := range g.live.shards {
+		s := &g.live.shards[i]
+		s.mu.Lock()
+		n += len(s.set)
+		s.mu.Unlock()
+	}
+	return n
+}
+
+func (g *Gateway) each(do func(*flight)) {
+	for i := range g.live.shards {
+		s := &g.live.shards[i]
+		s.mu.Lock()
+		var ready []*flight
+		for f := range s.set {
+			if f.ready.Load() {
+				ready = append(ready, f)
+			}
+		}
+		s.mu.Unlock()
+		for _, f := range ready {
+			do(f)
+		}
+	}
+}

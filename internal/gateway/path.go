@@ -1,0 +1,69 @@
+// Package gateway is the path: the one ordered list of steps that every
+// exchange walks, and the loop that walks it. Start reading here.
+//
+// It may call the verbs and the exchange, and starts no listener, opens no
+// connection and knows no policy of its own. It deliberately has no
+// middleware: a step cannot skip, repeat or reorder another. docs/path.md is
+// its picture; path_test.go pins its order.
+package gateway
+
+import (
+	"context"
+
+	"ostiary.dev/ostiary/internal/exchange"
+)
+
+// Steps are the functions that the path calls, one field per place. app fills
+// it; a nil field is a bug that New reports.
+type Steps struct {
+	Identify  func(context.Context, *exchange.Exchange) error // who calls
+	Read      func(context.Context, *exchange.Exchange) error // what they ask; only now is the body read
+	Split     func(context.Context, *exchange.Exchange) error // /mcp: one part per server
+	Authorize func(context.Context, *exchange.Exchange) error // may they
+	Open      func(context.Context, *exchange.Exchange) error // record it before any effect
+	Forward   func(context.Context, *exchange.Exchange) error // the only step that reaches a server
+
+	Answer func(context.Context, *exchange.Exchange) error // may this answer reach them
+
+	Return func(context.Context, *exchange.Exchange) error // tells the server x.Back
+	Close  func(context.Context, *exchange.Exchange) error // record how it ended; always runs
+	Still  func(*exchange.Exchange) error                  // may an exchange under way go on
+	Done   func(*exchange.Exchange)                        // metrics and traces; after Close
+}
+
+// path is the list. arrive ends when the request is known; from there on the
+// exchange has the lifetime that its era demands.
+type path struct {
+	arrive []exchange.Step
+	toward []exchange.Step
+	back   []exchange.Step
+}
+
+func newPath(s Steps) path {
+	return path{
+		arrive: []exchange.Step{
+			{Name: "identify.Caller", Run: s.Identify},
+			{Name: "admit.Read", Run: s.Read},
+		},
+		toward: []exchange.Step{
+			{Name: "aggregate.Split", Run: s.Split},
+			{Name: "authorize.Call", Run: s.Authorize},
+			{Name: "record.Open", Run: s.Open},
+			{Name: "forward.Send", Run: s.Forward},
+		},
+		back: []exchange.Step{
+			{Name: "authorize.Answer", Run: s.Answer},
+		},
+	}
+}
+
+// Names returns the steps in order, for the test that pins them and for docs.
+func (p path) Names() []string {
+	var names []string
+	for _, leg := range [][]exchange.Step{p.arrive, p.toward, p.back} {
+		for _, s := range leg {
+			names = append(names, s.Name)
+		}
+	}
+	return append(names, "record.Close")
+}
