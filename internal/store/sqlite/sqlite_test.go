@@ -1,0 +1,251 @@
+package sqlite
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"ostiary.dev/ostiary/internal/registry"
+	"ostiary.dev/ostiary/internal/store"
+	"ostiary.dev/ostiary/internal/store/storetest"
+)
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Opener {
+		path, made := newPath(t), false
+		return func(t *testing.T) store.Store {
+			t.Helper()
+			get := Open
+			if !made {
+				get, made = Create, true
+			}
+			db, err := get(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return db
+		}
+	})
+}
+
+func newPath(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, "a b?#%.db") // a path is not a URL
+}
+
+// created makes a database with one agent and closes it.
+func created(t *testing.T) string {
+	t.Helper()
+	path := newPath(t)
+	db, err := Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.InsertAgent(registry.Agent{ID: "robot", State: registry.Active, Reason: strings.Repeat("x", 20000)})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// refused asserts that Open fails with target and leaves the file as it is.
+func refused(t *testing.T, path string, target error) {
+	t.Helper()
+	before, beforeErr := os.ReadFile(path)
+	db, err := Open(path)
+	if err == nil {
+		err = db.Close()
+		t.Fatalf("opened (closed: %v)", err)
+	}
+	if !errors.Is(err, target) {
+		t.Errorf("error is %v, want %v", err, target)
+	}
+	if !strings.Contains(err.Error(), path) {
+		t.Errorf("the error does not name the file: %v", err)
+	}
+	after, afterErr := os.ReadFile(path)
+	if !bytes.Equal(before, after) || (beforeErr == nil) != (afterErr == nil) {
+		t.Error("the refused file was changed or made anew")
+	}
+}
+
+func TestR06MissingIsNotMadeAnew(t *testing.T) {
+	path := newPath(t)
+	refused(t, path, ErrMissing)
+}
+
+func TestR06ForeignFiles(t *testing.T) {
+	for name, content := range map[string]string{
+		"empty": "", "short": "SQLite", "text": strings.Repeat("hello ", 1000), "headless": strings.Repeat("\x00", 8192),
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := newPath(t)
+			if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			refused(t, path, ErrForeign)
+		})
+	}
+	t.Run("other program's database", func(t *testing.T) {
+		path := created(t)
+		exec(t, path, "PRAGMA application_id = 7")
+		refused(t, path, ErrForeign)
+	})
+}
+
+func TestR06Damaged(t *testing.T) {
+	t.Run("cut", func(t *testing.T) {
+		path := created(t)
+		if err := os.Truncate(path, 8192); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, path, ErrDamaged)
+	})
+	t.Run("overwritten pages", func(t *testing.T) {
+		path := created(t)
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 4096; i < len(data); i++ {
+			data[i] ^= 0x5a
+		}
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, path, ErrDamaged)
+	})
+}
+
+func TestR06NewerSchema(t *testing.T) {
+	path := created(t)
+	exec(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)")
+	refused(t, path, ErrNewer)
+}
+
+func TestR06Locked(t *testing.T) {
+	path := created(t)
+	db, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(path); !errors.Is(err, ErrLocked) {
+		t.Errorf("a second opening: %v, want %v", err, ErrLocked)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err = Open(path)
+	if err != nil {
+		t.Fatalf("after the first was closed: %v", err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCreateRefusesTakenPath(t *testing.T) {
+	path := created(t)
+	if _, err := Create(path); !errors.Is(err, ErrExists) {
+		t.Errorf("error is %v, want %v", err, ErrExists)
+	}
+	db, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Agent("robot"); err != nil {
+		t.Errorf("the database lost its rows: %v", err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCreateReplacesCrashedDraft(t *testing.T) {
+	path := newPath(t)
+	if err := os.WriteFile(path+".new", []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	db, err := Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("the folder holds %v (%v), want the database alone", entries, err)
+	}
+}
+
+func TestModes(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no permission bits")
+	}
+	path := created(t)
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode is %v (%v), want 0600", info.Mode(), err)
+	}
+	for _, mode := range []os.FileMode{0o640, 0o604, 0o660, 0o601} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, path, ErrMode)
+	}
+	if err := errors.Join(os.Chmod(path, 0o600), os.Chmod(filepath.Dir(path), 0o770)); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, path, ErrMode)
+}
+
+func TestLinkIsRefused(t *testing.T) {
+	path := created(t)
+	link := newPath(t)
+	if err := os.Symlink(path, link); err != nil {
+		t.Skip("links are not available here")
+	}
+	refused(t, link, ErrForeign)
+}
+
+// TestSettings reads back the pragmas that the guarantees rest on.
+func TestSettings(t *testing.T) {
+	db, err := Create(newPath(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pragma, want := range map[string]string{
+		"journal_mode": "wal", "synchronous": "2", "secure_delete": "1", "foreign_keys": "1",
+		"trusted_schema": "0", "temp_store": "2", "locking_mode": "exclusive",
+	} {
+		var got string
+		if err := db.db.QueryRow("PRAGMA " + pragma).Scan(&got); err != nil || got != want {
+			t.Errorf("%s is %q (%v), want %q", pragma, got, err, want)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// exec runs a statement on the raw file.
+func exec(t *testing.T, path, statement string) {
+	t.Helper()
+	db, err := connect(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.Exec(statement)
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
