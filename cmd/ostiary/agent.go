@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"ostiary.dev/ostiary/internal/admin"
+)
+
+var agentColumns = []string{"id", "state", "era", "tokens", "certificates", "grants"}
+
+func newAgent(c *cli) *cobra.Command {
+	return group("agent", "Register and stop clients: apps, models, programs",
+		newAgentRegister(c), newAgentRenew(c), newAgentList(c), newAgentShow(c),
+		newAgentMove(c, "suspend", admin.Suspend, "Refuse an agent for now"),
+		newAgentMove(c, "resume", admin.Resume, "Admit a suspended agent again"),
+		newAgentMove(c, "retire", admin.Retire, "End an agent for good"),
+	)
+}
+
+// credentialFiles are what register and renew write.
+var credentialFiles = []string{"client.pem", "client.key", "ca.pem", "token"}
+
+// delivered is what register and renew answer: where the credentials are.
+type delivered struct {
+	Agent    string `json:"agent"`
+	Out      string `json:"out,omitempty"`
+	NotAfter string `json:"notAfter,omitempty"` // of the certificate
+	TokenID  string `json:"tokenId,omitempty"`
+}
+
+var deliveredColumns = []string{"agent", "out", "notAfter", "tokenId"}
+
+func newAgentRegister(c *cli) *cobra.Command {
+	var r admin.RegisterAgent
+	var out string
+	cmd := &cobra.Command{
+		Use:   "register NAME [--out DIR]",
+		Short: "Register a client; with --out, write its credentials",
+		Long: "register makes an agent. With --out it also makes a certificate of 30 days and a\n" +
+			"token, and writes client.pem, client.key, ca.pem and token into that directory.",
+		Args: args(1, 1),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			r.ID, r.Credentials, r.Change = given[0], out != "", c.request()
+			return c.register(cmd.Context(), r, out)
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "directory for the credentials; made when it is not there")
+	cmd.Flags().StringVar(&r.Era, "era", "", "legacy or modern: pin the agent to one protocol era")
+	return c.flags(cmd)
+}
+
+func (c *cli) register(ctx context.Context, r admin.RegisterAgent, out string) error {
+	if err := c.prepare(out); err != nil {
+		return err
+	}
+	return c.with(ctx, func(api admin.API) error {
+		d, err := api.RegisterAgent(ctx, r)
+		if err != nil {
+			return err
+		}
+		if err := deliver(out, d.Item.Credentials, d.Item.Token); err != nil {
+			return &admin.Error{Code: admin.Failed, Message: "the agent is registered, but its credentials could not be written",
+				Cause: err.Error(), Fix: "ostiary agent renew " + r.ID + " --out DIR"}
+		}
+		return c.print(done("AgentCredentials", deliveredColumns, admin.Done[delivered]{
+			Applied: d.Applied, Item: deliveryOf(r.ID, out, d.Item.Credentials, d.Item.Token), Notices: d.Notices}))
+	})
+}
+
+func deliveryOf(agent, out string, cred *admin.Credentials, token *admin.NewToken) delivered {
+	v := delivered{Agent: agent, Out: out}
+	if cred != nil {
+		v.NotAfter = cred.NotAfter.Local().Format(timeFormat)
+	}
+	if token != nil {
+		v.TokenID = token.ID
+	}
+	return v
+}
+
+func newAgentRenew(c *cli) *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "renew NAME --out DIR",
+		Short: "Make a further certificate and token for an agent",
+		Long:  "renew makes a certificate of 30 days and a token for an agent. The earlier ones stay\nvalid until they end or are revoked.",
+		Args:  args(1, 1),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			if out == "" {
+				return invalid("add --out DIR", "the directory for the credentials is missing")
+			}
+			return c.renew(cmd.Context(), given[0], out)
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "directory for the credentials; made when it is not there")
+	return c.flags(cmd)
+}
+
+func (c *cli) renew(ctx context.Context, agent, out string) error {
+	if err := c.prepare(out); err != nil {
+		return err
+	}
+	return c.with(ctx, func(api admin.API) error {
+		cert, err := api.IssueCertificate(ctx, admin.IssueCertificate{Change: c.request(), Agent: agent})
+		if err != nil {
+			return err
+		}
+		token, err := api.CreateToken(ctx, admin.CreateToken{Change: c.request(), Agent: agent})
+		if err != nil {
+			return err
+		}
+		d := admin.Done[delivered]{Applied: cert.Applied, Item: delivered{Agent: agent}}
+		if cert.Applied {
+			if err := deliver(out, &cert.Item, &token.Item); err != nil {
+				return err
+			}
+			d.Item = deliveryOf(agent, out, &cert.Item, &token.Item)
+		}
+		return c.print(done("AgentCredentials", deliveredColumns, d))
+	})
+}
+
+// prepare makes the directory and refuses to overwrite credentials in it.
+func (c *cli) prepare(out string) error {
+	if out == "" {
+		return nil
+	}
+	for _, name := range credentialFiles {
+		path := filepath.Join(out, name)
+		if _, err := os.Lstat(path); err == nil {
+			return &admin.Error{Code: admin.Exists, Message: path + " is there already", Fix: "choose another directory"}
+		}
+	}
+	if c.change.dryRun {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(filepath.Clean(out)), 0o755); err != nil {
+		return unwritable(out, err)
+	}
+	if err := os.Mkdir(out, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return unwritable(out, err)
+	}
+	probe, err := os.CreateTemp(out, ".write-")
+	if err != nil {
+		return unwritable(out, err)
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
+func unwritable(out string, err error) error {
+	return &admin.Error{Code: admin.Invalid, Message: "credentials cannot be written to " + out, Cause: err.Error()}
+}
+
+// deliver writes the credentials, readable by their owner only.
+func deliver(out string, cred *admin.Credentials, token *admin.NewToken) error {
+	if out == "" || cred == nil || token == nil {
+		return nil
+	}
+	for name, text := range map[string][]byte{
+		"client.pem": cred.CertPEM, "client.key": cred.KeyPEM, "ca.pem": cred.CAPEM, "token": []byte(token.Token),
+	} {
+		f, err := os.OpenFile(filepath.Join(out, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return err
+		}
+		_, err = f.Write(text)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func newAgentList(c *cli) *cobra.Command {
+	return &cobra.Command{Use: "list", Short: "List every registered agent", Args: args(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.with(cmd.Context(), func(api admin.API) error {
+				all, err := api.Agents(cmd.Context(), admin.None{})
+				if err != nil {
+					return err
+				}
+				return c.print(page{kind: "AgentList", columns: agentColumns, items: all})
+			})
+		}}
+}
+
+func newAgentShow(c *cli) *cobra.Command {
+	return &cobra.Command{Use: "show NAME", Short: "Show one agent", Args: args(1, 1),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			return c.with(cmd.Context(), func(api admin.API) error {
+				a, err := api.Agent(cmd.Context(), admin.ID{ID: given[0]})
+				if err != nil {
+					return err
+				}
+				return c.print(page{kind: "Agent", items: []admin.AgentView{a}, wide: true,
+					columns: append(agentColumns[:len(agentColumns):len(agentColumns)], "basis", "reason", "by", "createdAt", "updatedAt")})
+			})
+		}}
+}
+
+func newAgentMove(c *cli, use string, action admin.Action, short string) *cobra.Command {
+	return c.flags(&cobra.Command{Use: use + " NAME", Short: short, Args: args(1, 1),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			if action == admin.Retire {
+				if err := c.confirm("End agent " + given[0] + " for good?"); err != nil {
+					return err
+				}
+			}
+			return c.with(cmd.Context(), func(api admin.API) error {
+				d, err := api.MoveAgent(cmd.Context(), admin.Move{Change: c.request(), ID: given[0], Action: action})
+				if err != nil {
+					return err
+				}
+				return c.print(done("Agent", agentColumns, d))
+			})
+		}})
+}

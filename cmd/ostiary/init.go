@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"ostiary.dev/ostiary/internal/app"
+)
+
+func newInit(c *cli) *cobra.Command {
+	var o app.InitOptions
+	cmd := &cobra.Command{
+		Use:   "init",
+		Short: "Make a new gateway in the data directory",
+		Long: "init makes keys, certificate authority, store and ostiary.yaml in the data\n" +
+			"directory. It asks nothing, and refuses a directory that already holds a gateway.",
+		Args: args(0, 0),
+		RunE: func(*cobra.Command, []string) error { return c.init(o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Listen, "listen", "", "address for MCP clients (default 127.0.0.1:8443)")
+	f.StringVar(&o.AdminListen, "admin-listen", "", "address for health and metrics (default 127.0.0.1:8444)")
+	f.StringVar(&o.LoopbackPlaintext, "loopback-plaintext", "", "also serve plain HTTP, without credentials, on this loopback address")
+	f.StringVar(&o.LoopbackAgent, "loopback-agent", "", "the agent that every caller on that address is")
+	return cmd
+}
+
+// made is what init answers.
+type made struct {
+	Dir    string   `json:"dir"`
+	Config string   `json:"config"`
+	CA     string   `json:"ca"`
+	Next   []string `json:"next"`
+}
+
+func (c *cli) init(o app.InitOptions) error {
+	dir, err := filepath.Abs(c.dir)
+	if err != nil {
+		return err
+	}
+	if err := app.Init(dir, o); err != nil {
+		return app.InitError(err)
+	}
+	m := made{Dir: dir, Config: filepath.Join(dir, app.ConfigName), CA: filepath.Join(dir, "ca.pem"), Next: []string{
+		"ostiary import --dir " + dir,
+		"ostiary up --dir " + dir,
+		"ostiary status --dir " + dir,
+	}}
+	p := page{kind: "Gateway", columns: []string{"dir", "config", "ca"}, items: []made{m}, wide: true}
+	for _, next := range m.Next {
+		p.notices = append(p.notices, "next: "+next)
+	}
+	if o.LoopbackPlaintext != "" {
+		p.notices = append(p.notices, fmt.Sprintf("loosening: every local program that connects to %s is agent %s",
+			o.LoopbackPlaintext, o.LoopbackAgent))
+	}
+	return c.print(p)
+}

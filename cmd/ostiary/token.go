@@ -1,0 +1,70 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ostiary.dev/ostiary/internal/admin"
+)
+
+// timeFormat is RFC 3339 with the offset.
+const timeFormat = time.RFC3339
+
+var tokenColumns = []string{"id", "agent", "state", "createdAt", "expiresAt"}
+
+func newToken(c *cli) *cobra.Command {
+	return group("token", "Make and revoke API tokens of agents", newTokenCreate(c), newTokenList(c), newTokenRevoke(c))
+}
+
+func newTokenCreate(c *cli) *cobra.Command {
+	var life time.Duration
+	cmd := &cobra.Command{Use: "create AGENT", Short: "Make a token; it is printed once, alone", Args: args(1, 1),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			return c.with(cmd.Context(), func(api admin.API) error {
+				d, err := api.CreateToken(cmd.Context(), admin.CreateToken{Change: c.request(), Agent: given[0], Life: admin.Duration(life)})
+				if err != nil {
+					return err
+				}
+				if c.output == "table" && d.Applied {
+					return c.bare(d.Item.Token)
+				}
+				return c.print(done("Token", []string{"id", "agent", "token", "expiresAt"}, d))
+			})
+		}}
+	cmd.Flags().DurationVar(&life, "life", 0, "how long it is valid, such as 720h (default: until it is revoked)")
+	return c.flags(cmd)
+}
+
+func newTokenList(c *cli) *cobra.Command {
+	return &cobra.Command{Use: "list [AGENT]", Short: "List tokens; their values are not stored", Args: args(0, 1),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			var q admin.TokenQuery
+			if len(given) > 0 {
+				q.Agent = given[0]
+			}
+			return c.with(cmd.Context(), func(api admin.API) error {
+				all, err := api.Tokens(cmd.Context(), q)
+				if err != nil {
+					return err
+				}
+				return c.print(page{kind: "TokenList", columns: tokenColumns, items: all})
+			})
+		}}
+}
+
+func newTokenRevoke(c *cli) *cobra.Command {
+	return c.flags(&cobra.Command{Use: "revoke ID", Short: "End a token for good", Args: args(1, 1),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			if err := c.confirm("End token " + given[0] + " for good?"); err != nil {
+				return err
+			}
+			return c.with(cmd.Context(), func(api admin.API) error {
+				d, err := api.RevokeToken(cmd.Context(), admin.RevokeToken{Change: c.request(), ID: given[0]})
+				if err != nil {
+					return err
+				}
+				return c.print(done("Token", tokenColumns, d))
+			})
+		}})
+}

@@ -1,0 +1,223 @@
+// Package admin is everything that an operator can do: submit, approve and
+// suspend servers, approve their tools, register agents, make their
+// credentials, grant and revoke. Each change is checked, stored, recorded and
+// swapped into the live view as one.
+//
+// It may use the store, the key ring and the live registry, and serves its
+// functions as JSON over a socket that only the same user may open. It asks
+// servers nothing itself: registry.Prober does. It deliberately knows no verb
+// of the data path, cannot turn recording off, and hands out no secret but the
+// credential that it has just made.
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"ostiary.dev/ostiary/internal/clock"
+	"ostiary.dev/ostiary/internal/keys"
+	"ostiary.dev/ostiary/internal/registry"
+	"ostiary.dev/ostiary/internal/store"
+)
+
+// Recorder keeps what operators did. Admin returns when the entry is written;
+// change must hold no secret.
+type Recorder interface {
+	Admin(kind, by, subject, reason string, change any) error
+}
+
+// Gateway is what local clients need to know of the running gateway.
+type Gateway struct {
+	Running    bool
+	Version    string
+	Mode       string
+	URL        string // https://host:port or the public URL
+	Address    string // host:port to dial from this machine
+	ServerName string // name in its certificate
+	OwnCA      bool   // its certificate comes from the gateway's own CA
+	Checks     []Check
+}
+
+// Config is what Admin is made of. Prober may be nil: then nothing is
+// examined.
+type Config struct {
+	Store    store.Store
+	Ring     *keys.Ring
+	Live     *registry.Live
+	Recorder Recorder
+	Prober   registry.Prober
+	Gateway  func() Gateway
+	Clock    clock.Clock
+}
+
+// probeTimeout bounds one examination of a server (protocol.md 4.6: start and
+// probe).
+const probeTimeout = 30 * time.Second
+
+// metaVersion is the store's key of the registry's version.
+const metaVersion = "registry.version"
+
+// Admin holds what the operator functions share.
+type Admin struct {
+	cfg Config
+
+	mu     sync.Mutex // serialises changes, so that versions follow each other
+	prober registry.Prober
+}
+
+// New returns the operator functions and fills the live view from the store.
+func New(cfg Config) (*Admin, error) {
+	a := &Admin{cfg: cfg, prober: cfg.Prober}
+	version, err := readVersion(cfg.Store)
+	if err != nil {
+		return nil, err
+	}
+	view, err := load(cfg.Store, version, cfg.Clock.Now())
+	if err != nil {
+		return nil, err
+	}
+	cfg.Live.Swap(view)
+	return a, nil
+}
+
+// SetProber sets who examines servers.
+func (a *Admin) SetProber(p registry.Prober) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.prober = p
+}
+
+// As returns the functions as the operator by, who stands in every record.
+func (a *Admin) As(by string) API { return &operator{Admin: a, by: by} }
+
+// operator is one caller of Admin.
+type operator struct {
+	*Admin
+	by string
+}
+
+// errDry undoes the transaction of a dry run.
+var errDry = errors.New("dry run")
+
+// act describes one change for the record.
+type act struct {
+	kind    string // such as server.approve
+	subject string // id of the server, agent or token
+	what    string // the subject in an error message
+	Change
+}
+
+// maxReason bounds the reason in bytes.
+const maxReason = 1024
+
+// change runs do in a transaction, records what it returns, and shows the new
+// state to the data path. A dry run does all of it and then takes it back.
+func (o *operator) change(t act, do func(store.Store) (any, error)) error {
+	if len(t.Reason) > maxReason {
+		return invalid("shorten it", "the reason is longer than %d bytes", maxReason)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var view *registry.Snapshot
+	err := o.cfg.Store.InTx(func(s store.Store) error {
+		detail, err := do(s)
+		if err != nil {
+			return err
+		}
+		if t.DryRun {
+			return errDry
+		}
+		if view, err = o.next(s); err != nil {
+			return err
+		}
+		// Recorded inside the transaction: a change that cannot be
+		// recorded is not made (TestChangeThatCannotBeRecordedIsNotMade).
+		return o.cfg.Recorder.Admin(t.kind, o.by, t.subject, t.Reason, detail)
+	})
+	if errors.Is(err, errDry) {
+		return nil
+	}
+	if err != nil {
+		return asError(t.what, err)
+	}
+	o.cfg.Live.Swap(view)
+	return nil
+}
+
+// next stores the next version and returns the view of it.
+func (o *operator) next(s store.Store) (*registry.Snapshot, error) {
+	version, err := readVersion(s)
+	if err != nil {
+		return nil, err
+	}
+	version++
+	if err := s.SetMeta(metaVersion, strconv.FormatUint(version, 10)); err != nil {
+		return nil, err
+	}
+	return load(s, version, o.cfg.Clock.Now())
+}
+
+func readVersion(s store.Store) (uint64, error) {
+	text, err := s.Meta(metaVersion)
+	if errors.Is(err, registry.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the registry's version: %w", err)
+	}
+	return strconv.ParseUint(text, 10, 64)
+}
+
+// load reads the whole registry. Certificates that ended before now cannot
+// identify anybody and stay out.
+func load(s store.Store, version uint64, now time.Time) (*registry.Snapshot, error) {
+	servers, err := s.Servers()
+	if err != nil {
+		return nil, fmt.Errorf("read servers: %w", err)
+	}
+	agents, err := s.Agents()
+	if err != nil {
+		return nil, fmt.Errorf("read agents: %w", err)
+	}
+	tokens, err := s.Tokens()
+	if err != nil {
+		return nil, fmt.Errorf("read tokens: %w", err)
+	}
+	all, err := s.Certificates()
+	if err != nil {
+		return nil, fmt.Errorf("read certificates: %w", err)
+	}
+	var certs []registry.Certificate
+	for _, c := range all {
+		if now.Before(c.NotAfter) {
+			certs = append(certs, c)
+		}
+	}
+	grants, err := s.Grants()
+	if err != nil {
+		return nil, fmt.Errorf("read grants: %w", err)
+	}
+	return registry.NewSnapshot(version, servers, agents, tokens, certs, grants), nil
+}
+
+// examine asks the server what it is. It returns nil and a notice when that is
+// not possible now.
+func (o *operator) examine(ctx context.Context, s registry.Server) (*registry.Examination, string) {
+	o.mu.Lock()
+	prober := o.prober
+	o.mu.Unlock()
+	if prober == nil {
+		return nil, "no examiner is available"
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	found, err := prober.Examine(ctx, s)
+	if err != nil {
+		return nil, err.Error()
+	}
+	return &found, ""
+}

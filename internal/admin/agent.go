@@ -1,0 +1,332 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"ostiary.dev/ostiary/internal/registry"
+	"ostiary.dev/ostiary/internal/store"
+)
+
+// certificateLife is how long an agent's certificate lives, and the most that
+// can be asked for.
+const certificateLife = 30 * 24 * time.Hour
+
+// maxTokenLife bounds an expiry that somebody asks for, so that it stays a date.
+const maxTokenLife = 10 * 365 * 24 * time.Hour
+
+func compare(a, b string) int { return strings.Compare(a, b) }
+
+// RegisterAgent registers a client and, when asked, makes its credentials.
+func (o *operator) RegisterAgent(_ context.Context, r RegisterAgent) (Done[Registration], error) {
+	var out Done[Registration]
+	if err := checkAgent(r); err != nil {
+		return out, err
+	}
+	now := o.cfg.Clock.Now().UTC()
+	agent := registry.Agent{ID: r.ID, State: registry.Active, Era: r.Era, Basis: string(r.Basis),
+		Reason: r.Reason, By: o.by, CreatedAt: now, UpdatedAt: now}
+	if agent.Basis == "" {
+		agent.Basis = string(ByOperator)
+	}
+	var reg Registration
+	err := o.change(act{"agent.register", r.ID, "agent " + r.ID, r.Change}, func(s store.Store) (any, error) {
+		if err := s.InsertAgent(agent); err != nil {
+			return nil, err
+		}
+		if r.Credentials {
+			if err := o.credentials(s, r.ID, now, &reg); err != nil {
+				return nil, err
+			}
+		}
+		var err error
+		if agent, err = s.Agent(r.ID); err != nil {
+			return nil, err
+		}
+		reg.Agent, err = viewAgent(s, agent, now)
+		return recorded(reg), err
+	})
+	if err != nil {
+		return out, err
+	}
+	if r.DryRun {
+		reg.Credentials, reg.Token = nil, nil // they were taken back
+	}
+	return Done[Registration]{!r.DryRun, reg, []string{
+		"it may use nothing yet: ostiary access grant " + r.ID + " SERVER --access read|write|modify",
+	}}, nil
+}
+
+func checkAgent(r RegisterAgent) error {
+	if err := registry.ValidID(r.ID); err != nil {
+		return invalid("choose another name, such as my-app", "%q cannot be the name of an agent: %v", r.ID, err)
+	}
+	if r.Era != "" && r.Era != "legacy" && r.Era != "modern" {
+		return invalid("use legacy or modern, or leave it out", "%q is not an era", r.Era)
+	}
+	if r.Basis != "" && r.Basis != ByOperator && r.Basis != ByImport {
+		return invalid("use operator or import", "%q is not a basis", r.Basis)
+	}
+	return nil
+}
+
+// registered is the recorded detail of a registration: no secret.
+type registered struct {
+	State  registry.State `json:"state"`
+	Era    string         `json:"era,omitempty"`
+	Basis  string         `json:"basis"`
+	Serial string         `json:"serial,omitempty"`
+	Token  string         `json:"token,omitempty"` // its id
+}
+
+func recorded(r Registration) registered {
+	d := registered{State: r.Agent.State, Era: r.Agent.Era, Basis: r.Agent.Basis}
+	if r.Credentials != nil {
+		d.Serial = r.Credentials.Serial
+	}
+	if r.Token != nil {
+		d.Token = r.Token.ID
+	}
+	return d
+}
+
+// credentials makes a certificate and a token for agent and stores their
+// public parts.
+func (o *operator) credentials(s store.Store, agent string, now time.Time, reg *Registration) error {
+	cred, err := o.certificate(s, agent, certificateLife, now)
+	if err != nil {
+		return err
+	}
+	token, err := o.token(s, agent, 0, now)
+	if err != nil {
+		return err
+	}
+	reg.Credentials, reg.Token = &cred, &token
+	return nil
+}
+
+func (o *operator) certificate(s store.Store, agent string, life time.Duration, now time.Time) (Credentials, error) {
+	cert, key, serial, until, err := o.cfg.Ring.CA().IssueAgent(agent, life, now)
+	if err != nil {
+		return Credentials{}, fmt.Errorf("issue certificate: %w", err)
+	}
+	err = s.InsertCertificate(registry.Certificate{Serial: serial, Agent: agent, NotAfter: until, CreatedAt: now})
+	return Credentials{Agent: agent, Serial: serial, NotAfter: until,
+		CertPEM: cert, KeyPEM: key, CAPEM: o.cfg.Ring.CA().RootPEM()}, err
+}
+
+func (o *operator) token(s store.Store, agent string, life time.Duration, now time.Time) (NewToken, error) {
+	value, id, hash := o.cfg.Ring.NewToken()
+	row := registry.Token{ID: id, Agent: agent, Hash: hash, CreatedAt: now}
+	t := NewToken{ID: id, Agent: agent, Token: value}
+	if life > 0 {
+		row.ExpiresAt = now.Add(life)
+		t.ExpiresAt = &row.ExpiresAt
+	}
+	return t, s.InsertToken(row)
+}
+
+// viewAgent counts what agent can use now.
+func viewAgent(s store.Store, a registry.Agent, now time.Time) (AgentView, error) {
+	v := AgentView{ID: a.ID, State: a.State, Era: a.Era, Grants: []GrantView{}, Basis: a.Basis, Reason: a.Reason, By: a.By,
+		CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt, Revision: a.Revision}
+	tokens, err := s.Tokens()
+	if err != nil {
+		return v, err
+	}
+	for _, t := range tokens {
+		if t.Agent == a.ID && viewToken(t, now).State == "valid" {
+			v.Tokens++
+		}
+	}
+	certs, err := s.Certificates()
+	if err != nil {
+		return v, err
+	}
+	for _, c := range certs {
+		if c.Agent == a.ID && !c.Revoked && now.Before(c.NotAfter) {
+			v.Certs++
+		}
+	}
+	grants, err := s.Grants()
+	if err != nil {
+		return v, err
+	}
+	for _, g := range grants {
+		if g.Agent == a.ID {
+			v.Grants = append(v.Grants, viewGrant(g))
+		}
+	}
+	return v, nil
+}
+
+// Agents lists every registered agent by id.
+func (o *operator) Agents(context.Context, None) ([]AgentView, error) {
+	all, err := o.cfg.Store.Agents()
+	if err != nil {
+		return nil, asError("agents", err)
+	}
+	slices.SortFunc(all, func(a, b registry.Agent) int { return compare(a.ID, b.ID) })
+	views := make([]AgentView, 0, len(all))
+	for _, a := range all {
+		v, err := viewAgent(o.cfg.Store, a, o.cfg.Clock.Now())
+		if err != nil {
+			return nil, asError("agents", err)
+		}
+		views = append(views, v)
+	}
+	return views, nil
+}
+
+// Agent returns one registered agent.
+func (o *operator) Agent(_ context.Context, r ID) (AgentView, error) {
+	a, err := o.cfg.Store.Agent(r.ID)
+	if err != nil {
+		return AgentView{}, asError("agent "+r.ID, err)
+	}
+	v, err := viewAgent(o.cfg.Store, a, o.cfg.Clock.Now())
+	return v, asError("agent "+r.ID, err)
+}
+
+// MoveAgent suspends, resumes or retires an agent. Its streams and calls under
+// way end with it.
+func (o *operator) MoveAgent(_ context.Context, r Move) (Done[AgentView], error) {
+	var out Done[AgentView]
+	to, ok := map[Action]registry.State{
+		Suspend: registry.Suspended, Resume: registry.Active, Retire: registry.Retired,
+	}[r.Action]
+	if !ok {
+		return out, invalid("use suspend, resume or retire", "%q is not an action", r.Action)
+	}
+	var view AgentView
+	err := o.change(act{"agent." + string(r.Action), r.ID, "agent " + r.ID, r.Change}, func(s store.Store) (any, error) {
+		agent, err := s.Agent(r.ID)
+		if err != nil {
+			return nil, err
+		}
+		moved, err := registry.MoveAgent(agent, to)
+		if err != nil {
+			return nil, wrongState("agent "+r.ID, agent.State, err.Error())
+		}
+		now := o.cfg.Clock.Now().UTC()
+		moved.By, moved.Reason, moved.UpdatedAt = o.by, r.Reason, now
+		if err := s.UpdateAgent(moved); err != nil {
+			return nil, err
+		}
+		if moved, err = s.Agent(r.ID); err != nil {
+			return nil, err
+		}
+		view, err = viewAgent(s, moved, now)
+		return stateChange{From: agent.State, To: to}, err
+	})
+	if err != nil {
+		return out, err
+	}
+	return Done[AgentView]{!r.DryRun, view, []string{}}, nil
+}
+
+// active returns an agent that may get credentials.
+func active(s store.Store, id string) error {
+	a, err := s.Agent(id)
+	if err != nil {
+		return err
+	}
+	if a.State != registry.Active {
+		return wrongState("agent "+id, a.State, "only an active agent gets credentials")
+	}
+	return nil
+}
+
+// IssueCertificate makes a further certificate for an agent.
+func (o *operator) IssueCertificate(_ context.Context, r IssueCertificate) (Done[Credentials], error) {
+	var out Done[Credentials]
+	life := time.Duration(r.Life)
+	if life == 0 {
+		life = certificateLife
+	}
+	if life < time.Minute || life > certificateLife {
+		return out, invalid("use 1m to 720h", "a certificate lives between one minute and 30 days")
+	}
+	var cred Credentials
+	err := o.change(act{"agent.certificate", r.Agent, "agent " + r.Agent, r.Change}, func(s store.Store) (any, error) {
+		if err := active(s, r.Agent); err != nil {
+			return nil, err
+		}
+		var err error
+		cred, err = o.certificate(s, r.Agent, life, o.cfg.Clock.Now().UTC())
+		return map[string]string{"serial": cred.Serial, "until": cred.NotAfter.UTC().Format(time.RFC3339)}, err
+	})
+	if err != nil {
+		return out, err
+	}
+	if r.DryRun {
+		cred = Credentials{Agent: r.Agent, NotAfter: cred.NotAfter}
+	}
+	return Done[Credentials]{!r.DryRun, cred, []string{}}, nil
+}
+
+// CreateToken makes a token for an agent.
+func (o *operator) CreateToken(_ context.Context, r CreateToken) (Done[NewToken], error) {
+	var out Done[NewToken]
+	life := time.Duration(r.Life)
+	if life != 0 && life < time.Minute || life > maxTokenLife {
+		return out, invalid("use 1m or more, or leave it out", "a token lives between one minute and ten years")
+	}
+	var token NewToken
+	err := o.change(act{"token.create", r.Agent, "agent " + r.Agent, r.Change}, func(s store.Store) (any, error) {
+		if err := active(s, r.Agent); err != nil {
+			return nil, err
+		}
+		var err error
+		token, err = o.token(s, r.Agent, life, o.cfg.Clock.Now().UTC())
+		return map[string]string{"token": token.ID}, err
+	})
+	if err != nil {
+		return out, err
+	}
+	if r.DryRun {
+		token = NewToken{Agent: r.Agent, ExpiresAt: token.ExpiresAt}
+	}
+	return Done[NewToken]{!r.DryRun, token, []string{}}, nil
+}
+
+// Tokens lists tokens by agent.
+func (o *operator) Tokens(_ context.Context, q TokenQuery) ([]TokenView, error) {
+	all, err := o.cfg.Store.Tokens()
+	if err != nil {
+		return nil, asError("tokens", err)
+	}
+	views := []TokenView{}
+	for _, t := range all {
+		if q.Agent == "" || t.Agent == q.Agent {
+			views = append(views, viewToken(t, o.cfg.Clock.Now()))
+		}
+	}
+	slices.SortStableFunc(views, func(a, b TokenView) int { return compare(a.Agent+" "+a.ID, b.Agent+" "+b.ID) })
+	return views, nil
+}
+
+// RevokeToken ends a token for good.
+func (o *operator) RevokeToken(_ context.Context, r RevokeToken) (Done[TokenView], error) {
+	var out Done[TokenView]
+	var view TokenView
+	err := o.change(act{"token.revoke", r.ID, "token " + r.ID, r.Change}, func(s store.Store) (any, error) {
+		if err := s.RevokeToken(r.ID); err != nil {
+			return nil, err
+		}
+		all, err := s.Tokens()
+		for _, t := range all {
+			if t.ID == r.ID {
+				view = viewToken(t, o.cfg.Clock.Now())
+			}
+		}
+		return map[string]string{"agent": view.Agent}, err
+	})
+	if err != nil {
+		return out, err
+	}
+	return Done[TokenView]{!r.DryRun, view, []string{}}, nil
+}

@@ -1,0 +1,267 @@
+// Package app wires the house once: it reads the configuration, takes the data
+// directory's lock, opens keys, store and record, and gives every room what it
+// needs. Commands use it for one change, up for the life of a gateway; tests
+// build it too.
+//
+// It is the only room that knows a store driver. It reads no flag and no
+// environment variable but through what cmd hands in, and decides nothing
+// about any call.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"ostiary.dev/ostiary/internal/admin"
+	"ostiary.dev/ostiary/internal/clock"
+	"ostiary.dev/ostiary/internal/keys"
+	"ostiary.dev/ostiary/internal/logs"
+	"ostiary.dev/ostiary/internal/meter"
+	"ostiary.dev/ostiary/internal/record"
+	"ostiary.dev/ostiary/internal/registry"
+	"ostiary.dev/ostiary/internal/store/sqlite"
+)
+
+// Names of what lies in the data directory, beside the keys folder.
+const (
+	ConfigName = "ostiary.yaml"
+	lockName   = "lock"
+	socketName = "admin.sock"
+	storeName  = "ostiary.db"
+	recordName = "records.jsonl"
+	caName     = "ca.pem"
+	runName    = "run" // working directory of children
+)
+
+// Errors of Open and Connect.
+var (
+	ErrNoGateway = errors.New("there is no gateway in this directory")
+	ErrLocked    = errors.New("another process works on this directory")
+)
+
+// Options are what the process knows and the file does not.
+type Options struct {
+	Environ func(string) (string, bool) // nil: no variable is set
+	Version string
+	Log     io.Writer     // where logs go; nil: nowhere
+	Wait    time.Duration // how long to wait for the directory's lock; 0: not at all
+	Clock   clock.Clock
+}
+
+// App is an opened data directory.
+type App struct {
+	dir     string // of the data
+	file    string // the configuration file
+	options Options
+	config  atomic.Pointer[Config] // swapped by reload
+	digest  atomic.Pointer[digest] // of the file that config was read from
+
+	lock    *lock
+	ring    *keys.Ring
+	store   *sqlite.DB
+	live    *registry.Live
+	admin   *admin.Admin
+	record  *record.Step
+	records *record.File
+	log     *slog.Logger
+	clock   clock.Clock
+	health  *Health
+	meters  *meter.Meters
+	gather  prometheus.Gatherer
+
+	ready    func()                 // Serve calls it once, when the data listener accepts
+	bound    atomic.Pointer[string] // Serve sets it: the address that the data listener has
+	reloaded func(*Config)          // Serve may set it: hot keys changed
+	running  atomic.Bool
+}
+
+// Load reads the configuration of the gateway in dir.
+func Load(dir string, environ func(string) (string, bool)) (*Config, error) {
+	c, _, err := load(filepath.Join(dir, ConfigName), environ)
+	return c, err
+}
+
+func load(path string, environ func(string) (string, bool)) (*Config, digest, error) {
+	text, err := readConfig(path)
+	if err != nil {
+		return nil, "", err
+	}
+	c, err := Parse(path, text, environ)
+	if err != nil {
+		return nil, "", err
+	}
+	if c.DataDir == "" {
+		c.DataDir = filepath.Dir(path)
+	} else if !filepath.IsAbs(c.DataDir) {
+		c.DataDir = filepath.Join(filepath.Dir(path), c.DataDir)
+	}
+	return c, digestOf(text), nil
+}
+
+// readConfig reads at most maxConfig bytes; Parse refuses the byte beyond.
+func readConfig(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w", filepath.Dir(path), ErrNoGateway)
+	}
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	return text, errors.Join(err, f.Close())
+}
+
+// Open opens the gateway in dir, alone: it holds the lock until Close.
+// ErrLocked means that up, or another command, holds it.
+func Open(ctx context.Context, dir string, o Options) (*App, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, ConfigName)
+	c, sum, err := load(path, o.Environ)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{dir: c.DataDir, file: path, options: o, clock: o.Clock, health: newHealth()}
+	a.config.Store(c)
+	a.digest.Store(&sum)
+	a.ready = func() {}
+	if a.lock, err = takeLock(ctx, filepath.Join(a.dir, lockName), o.Wait); err != nil {
+		return nil, err
+	}
+	if err := a.open(); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+func (a *App) open() error {
+	var err error
+	if a.log, err = newLog(a.config.Load().Logs, a.options.Log); err != nil {
+		return err
+	}
+	if a.ring, err = keys.Open(a.dir); err != nil {
+		return fmt.Errorf("open keys: %w", err)
+	}
+	if a.store, err = sqlite.Open(filepath.Join(a.dir, storeName)); err != nil {
+		return fmt.Errorf("open store: %w", err)
+	}
+	if a.records, err = record.OpenFile(filepath.Join(a.dir, recordName)); err != nil {
+		return fmt.Errorf("open record: %w", err)
+	}
+	a.record = record.New(a.records, a.clock)
+	a.live = &registry.Live{}
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	a.meters, a.gather = meter.New(reg, meter.Config{Version: a.options.Version, Known: knownMethod}), reg
+	a.admin, err = admin.New(admin.Config{
+		Store: a.store, Ring: a.ring, Live: a.live, Recorder: a.record, Clock: a.clock, Gateway: a.gateway,
+	})
+	return err
+}
+
+// newLog returns the logger that the configuration asks for.
+func newLog(c Logs, w io.Writer) (*slog.Logger, error) {
+	if w == nil {
+		w = io.Discard
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		return nil, err
+	}
+	return logs.New(w, logs.Options{Format: c.Format, Level: level})
+}
+
+// Close gives everything back, the lock last.
+func (a *App) Close() error {
+	var errs []error
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	if a.records != nil {
+		errs = append(errs, a.records.Close())
+	}
+	if a.lock != nil {
+		errs = append(errs, a.lock.release())
+	}
+	return errors.Join(errs...)
+}
+
+// API returns the operator functions for the user of this process.
+func (a *App) API() admin.API { return a.admin.As(admin.Self()) }
+
+// Connect returns the operator functions of the gateway in dir: in this process
+// when nobody holds the lock, else over the socket of the gateway that runs. A
+// gateway that starts or another command is waited for, at most o.Wait. The
+// caller calls done at the end.
+func Connect(ctx context.Context, dir string, o Options) (api admin.API, done func() error, err error) {
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := Load(dir, o.Environ)
+	if err != nil {
+		return nil, nil, err
+	}
+	wait := o.Wait
+	o.Wait = 0
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	for {
+		a, err := Open(ctx, dir, o)
+		if err == nil {
+			return a.API(), a.Close, nil
+		}
+		if !errors.Is(err, ErrLocked) {
+			return nil, nil, err
+		}
+		if client, ok := dialSocket(ctx, c.DataDir); ok {
+			return client, func() error { client.Close(); return nil }, nil
+		}
+		if err := pause(ctx); err != nil {
+			return nil, nil, ErrLocked
+		}
+	}
+}
+
+// pause waits a moment before the next attempt.
+func pause(ctx context.Context) error {
+	t := time.NewTimer(20 * time.Millisecond)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// dialSocket returns a client when a gateway listens at the socket.
+func dialSocket(ctx context.Context, dir string) (*admin.Client, bool) {
+	dial := func(context.Context) (net.Conn, error) {
+		path, release, err := socketPath(dir)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+		return net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
+	}
+	probe, err := dial(ctx)
+	if err != nil {
+		return nil, false
+	}
+	probe.Close()
+	return admin.NewClient(dial), true
+}

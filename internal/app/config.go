@@ -1,0 +1,268 @@
+package app
+
+// Config is the whole of ostiary.yaml. Every key is optional but version; the
+// zero value refuses every call. A key marked reload:"hot" takes effect on
+// SIGHUP or when the file changes; the others need a restart. A key marked
+// source:"any" may also be set by an environment variable OSTIARY_ and its
+// path in capitals with underscores; the others can be set in the file only,
+// so that nothing but the file can loosen the gateway.
+type Config struct {
+	// Version is the version of this file's format: 1. A file without it is
+	// refused.
+	Version int `yaml:"version" enum:"1" required:"true"`
+	// Mode says what becomes of a call that no grant allows. "enforce"
+	// refuses it; there is no other mode yet.
+	Mode string `yaml:"mode" enum:"enforce" required:"true"`
+	// DataDir is the directory of keys, store and records. Default: the
+	// directory of this file. A wrong value starts an empty gateway or none.
+	DataDir string `yaml:"data_dir"`
+	// Listeners are the addresses that the gateway serves.
+	Listeners Listeners `yaml:"listeners"`
+	// TrustedProxies are the addresses or CIDR prefixes whose forwarding
+	// headers name the caller. Default: none, forwarding headers are
+	// ignored. A prefix that is too wide lets callers choose their own
+	// address in the records.
+	TrustedProxies []string `yaml:"trusted_proxies"`
+	// Store is the database of servers, agents and grants.
+	Store StoreConfig `yaml:"store"`
+	// Limits bound what callers and servers may use.
+	Limits Limits `yaml:"limits" reload:"restart" source:"any"`
+	// Telemetry sends traces to a collector. Default: off.
+	Telemetry Telemetry `yaml:"telemetry"`
+	// Servers are submitted when the gateway starts and when this file
+	// changes. Each still has to be approved once by hand. A server that is
+	// taken out of the list stays registered.
+	Servers []ServerConfig `yaml:"servers" reload:"hot"`
+	// Logs is what the gateway prints for its operators, on stderr.
+	Logs Logs `yaml:"logs" source:"any"`
+}
+
+// Listeners are the addresses that the gateway serves, each in its own role.
+type Listeners struct {
+	// Data serves MCP clients over HTTPS.
+	Data DataListener `yaml:"data"`
+	// Admin serves /livez, /readyz and /metrics over HTTPS.
+	Admin AddressListener `yaml:"admin"`
+	// Health serves the same over plain HTTP, for probes that cannot do
+	// TLS. Default: not served.
+	Health AddressListener `yaml:"health"`
+	// Local is a loosening: plain HTTP on a loopback address, on which every
+	// caller is one agent without any credential. Default: not served.
+	Local LocalListener `yaml:"local"`
+}
+
+// DataListener serves MCP clients.
+type DataListener struct {
+	// Address is host:port. Default: 127.0.0.1:8443. An address other than
+	// loopback opens the gateway to that network.
+	Address string `yaml:"address"`
+	// PublicURL is the https URL under which clients reach the gateway, when
+	// it is not the address. Its host is an accepted name.
+	PublicURL string `yaml:"public_url" source:"any"`
+	// Names are further accepted host names or IP addresses, without port.
+	// The listener's address, localhost and the loopback addresses (when it
+	// listens there) are always accepted. A request for another name is
+	// refused with 421, which stops DNS rebinding.
+	Names []string `yaml:"names"`
+	// TLS is the operator's own certificate. Default: one of the gateway's
+	// own CA, whose root is ca.pem in the data directory.
+	TLS TLSFiles `yaml:"tls"`
+	// CORSOrigins are the exact origins of browser apps that may call, such
+	// as http://localhost:6274. Default: none, browsers are refused.
+	CORSOrigins []string `yaml:"cors_origins"`
+}
+
+// TLSFiles names a certificate chain and its key. Both are read again when the
+// files change.
+type TLSFiles struct {
+	// Cert is "file:" and the path of a PEM certificate chain, leaf first.
+	Cert string `yaml:"cert"`
+	// Key is "file:" and the path of its PEM private key.
+	Key string `yaml:"key"`
+}
+
+// AddressListener is an address of a listener without further choices.
+type AddressListener struct {
+	// Address is host:port, loopback unless the network between is trusted.
+	Address string `yaml:"address"`
+}
+
+// LocalListener is the loosening for local tools that can do neither TLS nor
+// tokens.
+type LocalListener struct {
+	// Address is host:port; the host must be a loopback address.
+	Address string `yaml:"address"`
+	// Plaintext must be "loopback": it says that this is wanted.
+	Plaintext string `yaml:"plaintext" enum:"loopback"`
+	// Agent is the agent that every caller on this listener is. Whatever it
+	// was granted, every program on this machine has.
+	Agent string `yaml:"agent"`
+}
+
+// StoreConfig is the database.
+type StoreConfig struct {
+	// Driver is "sqlite": a file in the data directory.
+	Driver string `yaml:"driver" enum:"sqlite"`
+}
+
+// Limits bound what callers and servers may use. A size is bytes, or a number
+// with KiB, MiB or GiB; a duration is a number with ms, s, m or h. A limit that
+// is too low refuses honest calls; one that is too high lets one caller use up
+// the machine.
+type Limits struct {
+	// MessageBytes is the largest message either way, SSE event or stdio
+	// line. Default: 4MiB.
+	MessageBytes Size `yaml:"message_bytes" min:"1024" max:"67108864"`
+	// Depth is the deepest nesting of a message. Default: 64.
+	Depth int `yaml:"depth" min:"8" max:"256"`
+	// Members is the most members of one object. Default: 10000.
+	Members int `yaml:"members" min:"16" max:"1000000"`
+	// Elements is the most elements of one array. Default: 100000.
+	Elements int `yaml:"elements" min:"16" max:"10000000"`
+	// Tokens is the most JSON tokens of a message. Default: 1000000.
+	Tokens int `yaml:"tokens" min:"64" max:"10000000"`
+	// NumberBytes is the longest number literal. Default: 8KiB.
+	NumberBytes Size `yaml:"number_bytes" min:"32" max:"1048576"`
+	// ContentBlocks is the most content blocks of one result.
+	// Default: 10000.
+	ContentBlocks int `yaml:"content_blocks" min:"1" max:"1000000"`
+	// BatchMembers is the most messages of a batch of 2025-03-26.
+	// Default: 100.
+	BatchMembers int `yaml:"batch_members" min:"1" max:"1000"`
+
+	// URLBytes is the longest request target. Default: 8KiB.
+	URLBytes Size `yaml:"url_bytes" min:"256" max:"65536"`
+	// HeaderLineBytes is the longest header line. Default: 8KiB.
+	HeaderLineBytes Size `yaml:"header_line_bytes" min:"1024" max:"65536"`
+	// HeaderBytes is the most bytes of all headers. Default: 32KiB.
+	HeaderBytes Size `yaml:"header_bytes" min:"4096" max:"1048576"`
+	// HeaderFields is the most header fields. Default: 100.
+	HeaderFields int `yaml:"header_fields" min:"20" max:"1000"`
+	// Connections is the most open connections of the data listener.
+	// Default: 16384.
+	Connections int `yaml:"connections" min:"1" max:"1000000"`
+
+	// CallsPerMinute is how many requests one agent may send in a minute.
+	// Default: 0, no limit; 600 suits an agent that a person drives.
+	CallsPerMinute int `yaml:"calls_per_minute" min:"0" max:"10000000" reload:"hot"`
+	// InFlight is the most requests under way of one agent. Default: 128.
+	InFlight int `yaml:"in_flight" min:"1" max:"100000"`
+	// InFlightPerServer is the most requests under way to one server.
+	// Default: 256.
+	InFlightPerServer int `yaml:"in_flight_per_server" min:"1" max:"100000"`
+	// Streams is the most open streams of one agent. Default: 256.
+	Streams int `yaml:"streams" min:"1" max:"1000000"`
+	// ListenStreams is the most subscriptions/listen streams of one agent.
+	// Default: 64.
+	ListenStreams int `yaml:"listen_streams" min:"1" max:"1000000"`
+	// Sessions is the most legacy sessions of one agent. Default: 256.
+	Sessions int `yaml:"sessions" min:"1" max:"1000000"`
+	// Subscriptions is the most resource subscriptions of one stream.
+	// Default: 1000.
+	Subscriptions int `yaml:"subscriptions" min:"1" max:"100000"`
+	// Queue is the most events that wait for one slow stream. Default: 64.
+	Queue int `yaml:"queue" min:"1" max:"10000"`
+	// NotificationsPerSecond is how many notifications one stream of a
+	// server may carry before they are cut. Default: 100.
+	NotificationsPerSecond int `yaml:"notifications_per_second" min:"1" max:"100000"`
+	// BufferedBytes is the most bytes of messages that the gateway holds at
+	// once, over all callers; beyond it calls get 503. Default: 256MiB.
+	BufferedBytes Size `yaml:"buffered_bytes" min:"8388608" max:"1099511627776"`
+	// ReplayBytes is how much of a stream one session keeps for resumption.
+	// Default: 8MiB.
+	ReplayBytes Size `yaml:"replay_bytes" min:"65536" max:"1073741824"`
+	// ReplayAge is how long it keeps it. Default: 10m.
+	ReplayAge Duration `yaml:"replay_age" min:"1s" max:"24h"`
+	// Processes is the most child processes of one stdio server.
+	// Default: 64.
+	Processes int `yaml:"processes" min:"1" max:"10000"`
+
+	// HeaderTimeout is how long a request's headers may take. Default: 10s.
+	HeaderTimeout Duration `yaml:"header_timeout" min:"100ms" max:"10m"`
+	// BodyTimeout is how long a request's body may take beyond one second
+	// for each KiB. Default: 30s.
+	BodyTimeout Duration `yaml:"body_timeout" min:"100ms" max:"1h"`
+	// IdleTimeout is how long an unused connection stays open.
+	// Default: 120s.
+	IdleTimeout Duration `yaml:"idle_timeout" min:"1s" max:"24h"`
+	// WriteTimeout is how long one write to a client may take.
+	// Default: 30s.
+	WriteTimeout Duration `yaml:"write_timeout" min:"100ms" max:"1h"`
+	// CallTimeout is the absolute limit of one call. Default: 5m.
+	CallTimeout Duration `yaml:"call_timeout" min:"100ms" max:"1h"`
+	// StreamIdle is how long a server's stream may stay without a byte.
+	// Default: 5m.
+	StreamIdle Duration `yaml:"stream_idle" min:"1s" max:"24h"`
+	// ListenIdle is the same for subscriptions/listen streams.
+	// Default: 10m.
+	ListenIdle Duration `yaml:"listen_idle" min:"1s" max:"24h"`
+	// StartTimeout is how long a stdio server may take to start and answer
+	// first. Default: 30s.
+	StartTimeout Duration `yaml:"start_timeout" min:"100ms" max:"10m"`
+	// ProcessIdle is how long a shared stdio process stays without a call.
+	// Default: 10m.
+	ProcessIdle Duration `yaml:"process_idle" min:"1s" max:"24h"`
+	// SessionIdle is how long a legacy session stays without a request.
+	// Default: 30m.
+	SessionIdle Duration `yaml:"session_idle" min:"1s" max:"24h"`
+	// SessionAge is how long a legacy session may live. Default: 24h.
+	SessionAge Duration `yaml:"session_age" min:"1s" max:"720h"`
+	// DrainTimeout is how long calls may go on after SIGTERM. Default: 30s.
+	DrainTimeout Duration `yaml:"drain_timeout" min:"100ms" max:"10m"`
+}
+
+// Telemetry sends traces to a collector.
+type Telemetry struct {
+	// OTLPEndpoint is the URL of an OTLP/HTTP collector, such as
+	// https://collector.example.com:4318. Default: none, no traces.
+	OTLPEndpoint string `yaml:"otlp_endpoint"`
+	// Private allows a collector on a loopback or private address, and plain
+	// http to it.
+	Private bool `yaml:"private"`
+	// SampleRatio is which part of the exchanges is traced, 0 to 1, when the
+	// caller's trace context does not decide. Default: 1.
+	SampleRatio *float64 `yaml:"sample_ratio" min:"0" max:"1"`
+}
+
+// ServerConfig declares one MCP server: url, or command.
+type ServerConfig struct {
+	// Name is the server's id: lower-case letters, digits and single
+	// hyphens, at most 32 bytes.
+	Name string `yaml:"name" required:"true"`
+	// URL is the server's MCP endpoint, absolute, http or https.
+	URL string `yaml:"url"`
+	// Transport is "http" (Streamable HTTP) or "sse" (HTTP+SSE of
+	// 2024-11-05). Default: http.
+	Transport string `yaml:"transport" enum:"http,sse"`
+	// Private allows a loopback or private address, and plain http to it.
+	Private bool `yaml:"private"`
+	// Headers are sent to the server; each value is a reference: env:NAME or
+	// file:PATH. It is sealed when the server is submitted.
+	Headers map[string]string `yaml:"headers"`
+	// CA is "file:" and the path of a PEM bundle that replaces the system's
+	// certificate authorities.
+	CA string `yaml:"ca"`
+	// Pins are "sha256/BASE64" of public keys, one of which the server must
+	// show.
+	Pins []string `yaml:"pins"`
+	// Command is a program with its arguments, started without a shell.
+	Command []string `yaml:"command"`
+	// Dir is the program's working directory. Default: run in the data
+	// directory.
+	Dir string `yaml:"dir"`
+	// Env are environment values of the program; each is a reference:
+	// env:NAME or file:PATH. It is sealed when the server is submitted.
+	Env map[string]string `yaml:"env"`
+	// PassEnv are names of the gateway's own variables that the program
+	// gets as they are.
+	PassEnv []string `yaml:"pass_env"`
+}
+
+// Logs is what the gateway prints for its operators.
+type Logs struct {
+	// Format is "text" or "json". Default: text.
+	Format string `yaml:"format" enum:"text,json"`
+	// Level is the least severe level that is printed: debug, info, warn or
+	// error. Default: info.
+	Level string `yaml:"level" enum:"debug,info,warn,error"`
+}

@@ -1,0 +1,232 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"ostiary.dev/ostiary/internal/admin"
+	"ostiary.dev/ostiary/internal/clock"
+	"ostiary.dev/ostiary/internal/keys"
+	"ostiary.dev/ostiary/internal/registry"
+	"ostiary.dev/ostiary/internal/store/sqlite"
+)
+
+// ErrGateway says that the directory already holds a gateway.
+var ErrGateway = errors.New("this directory already holds a gateway")
+
+// InitOptions are the choices that a new gateway's file records. The zero
+// value of a field means its default.
+type InitOptions struct {
+	Listen            string // data listener, host:port
+	AdminListen       string // admin listener, host:port
+	LoopbackPlaintext string // plain HTTP listener, loopback host:port
+	LoopbackAgent     string // agent that its callers are
+	Clock             clock.Clock
+}
+
+// errChoice marks a wrong choice.
+var errChoice = errors.New("a choice cannot be used")
+
+// InitError tells a wrong choice from a failure, for the exit code.
+func InitError(err error) error {
+	if errors.Is(err, errChoice) {
+		return &admin.Error{Code: admin.Invalid, Message: err.Error(), Fix: "see: ostiary init --help"}
+	}
+	return err
+}
+
+// check returns what is wrong with the choices.
+func (o InitOptions) check() error {
+	for _, one := range []struct {
+		flag, value string
+		test        func(string) error
+	}{
+		{"listen", o.Listen, address},
+		{"admin-listen", o.AdminListen, address},
+		{"loopback-plaintext", o.LoopbackPlaintext, LoopbackAddress},
+		{"loopback-agent", o.LoopbackAgent, registry.ValidID},
+	} {
+		if one.value == "" {
+			continue
+		}
+		if err := one.test(one.value); err != nil {
+			return fmt.Errorf("%w: --%s %s: %w", errChoice, one.flag, one.value, err)
+		}
+	}
+	if (o.LoopbackPlaintext == "") != (o.LoopbackAgent == "") {
+		return fmt.Errorf("%w: --loopback-plaintext and --loopback-agent belong together", errChoice)
+	}
+	return nil
+}
+
+// Init makes a gateway in dir: keys, certificate authority, store, record and
+// configuration. It builds everything in a folder aside and moves it into
+// place at the end, the configuration last, so that a failure leaves no
+// half-made gateway. It returns ErrGateway for a directory that has one.
+func Init(dir string, o InitOptions) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	made, err := prepare(dir)
+	if err != nil {
+		return err
+	}
+	err = build(dir, o)
+	if err != nil && made {
+		err = errors.Join(err, os.Remove(dir))
+	}
+	return err
+}
+
+// prepare makes dir, or checks that nothing of a gateway is in it. made says
+// that it was not there.
+func prepare(dir string) (made bool, err error) {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return false, err
+	}
+	err = os.Mkdir(dir, 0o700)
+	if err == nil {
+		return true, nil
+	}
+	if !errors.Is(err, os.ErrExist) {
+		return false, err
+	}
+	for _, name := range []string{ConfigName, "keys", storeName, caName, recordName, lockName} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return false, fmt.Errorf("%s: %w (%s is there)", dir, ErrGateway, name)
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return false, err
+	}
+	if len(entries) == 0 {
+		return false, os.Chmod(dir, 0o700)
+	}
+	return false, checkPrivate(dir)
+}
+
+// build makes the gateway in a folder of dir and moves it up.
+func build(dir string, o InitOptions) (err error) {
+	aside, err := os.MkdirTemp(dir, ".init-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(aside)) }()
+	if err := fill(aside, o); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(aside)
+	if err != nil {
+		return err
+	}
+	var moved []string
+	move := func(name string) error {
+		if err := os.Rename(filepath.Join(aside, name), filepath.Join(dir, name)); err != nil {
+			return err
+		}
+		moved = append(moved, name)
+		return nil
+	}
+	for _, e := range entries {
+		if e.Name() != ConfigName && err == nil {
+			err = move(e.Name())
+		}
+	}
+	if err == nil {
+		err = move(ConfigName)
+	}
+	if err == nil {
+		err = syncFolder(dir)
+	}
+	if err != nil {
+		for _, name := range moved {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, name)))
+		}
+	}
+	return err
+}
+
+// fill makes every file of a new gateway in dir.
+func fill(dir string, o InitOptions) error {
+	if _, err := keys.Create(dir); err != nil {
+		return fmt.Errorf("make keys: %w", err)
+	}
+	db, err := sqlite.Create(filepath.Join(dir, storeName))
+	if err != nil {
+		return fmt.Errorf("make store: %w", err)
+	}
+	if err := db.Close(); err != nil {
+		return fmt.Errorf("make store: %w", err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, runName), 0o700); err != nil {
+		return err
+	}
+	text := o.text()
+	if err := writeSynced(filepath.Join(dir, ConfigName), text); err != nil {
+		return err
+	}
+	a, err := Open(context.Background(), dir, Options{Clock: o.Clock})
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.first(o), a.Close())
+}
+
+// first makes what a new registry holds, and the record's first entry.
+func (a *App) first(o InitOptions) error {
+	if o.LoopbackAgent != "" {
+		_, err := a.API().RegisterAgent(context.Background(), admin.RegisterAgent{
+			ID: o.LoopbackAgent, Change: admin.Change{Reason: "the caller on the plain loopback listener"},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return a.record.Admin("init", admin.Self(), "gateway", "", map[string]string{"config": string(*a.digest.Load())})
+}
+
+func writeSynced(path string, text []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// text is the new gateway's configuration file.
+func (o InitOptions) text() []byte {
+	var b bytes.Buffer
+	quote := strconv.Quote
+	c := &Config{}
+	c.fill()
+	listen, adminListen := c.Listeners.Data.Address, c.Listeners.Admin.Address
+	if o.Listen != "" {
+		listen = o.Listen
+	}
+	if o.AdminListen != "" {
+		adminListen = o.AdminListen
+	}
+	b.WriteString("# The configuration of one Ostiary gateway. Every key is described by\n" +
+		"# `ostiary config schema`; check a change with `ostiary check`.\n" +
+		"version: 1\n" +
+		"mode: enforce\n" +
+		"listeners:\n")
+	fmt.Fprintf(&b, "  data:\n    address: %s   # MCP clients, HTTPS\n", quote(listen))
+	fmt.Fprintf(&b, "  admin:\n    address: %s   # /livez, /readyz, /metrics, HTTPS\n", quote(adminListen))
+	if o.LoopbackPlaintext != "" {
+		b.WriteString("  local:   # a loosening: every local program that connects here is this agent\n")
+		fmt.Fprintf(&b, "    address: %s\n    plaintext: loopback\n    agent: %s\n", quote(o.LoopbackPlaintext), quote(o.LoopbackAgent))
+	}
+	return b.Bytes()
+}
