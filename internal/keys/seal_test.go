@@ -116,11 +116,11 @@ func TestKeysDoNotPrint(t *testing.T) {
 	}
 }
 
+// FuzzSealOpen: of all byte strings only the one that was sealed opens.
 func FuzzSealOpen(f *testing.F) {
-	d := fixed(0x10)
-	id := Identity{Tenant: "default", Record: "r"}
-	record, err := d.seal(id, []byte("value"))
-	if err != nil {
+	v := readVectors(f)[0]
+	d, id, record := v.dek(f), v.Identity, unhex(f, v.Record)
+	if _, err := d.open(id, record); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(record)

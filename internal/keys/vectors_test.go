@@ -27,7 +27,7 @@ type vector struct {
 
 var vectorsFile = filepath.Join("testdata", "seal.json")
 
-func unhex(t *testing.T, s string) []byte {
+func unhex(t testing.TB, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(s)
 	if err != nil {
@@ -36,19 +36,15 @@ func unhex(t *testing.T, s string) []byte {
 	return b
 }
 
-func (v vector) dek(t *testing.T) *dek {
+func (v vector) dek(t testing.TB) *dek {
 	d := &dek{}
 	copy(d.id[:], unhex(t, v.KeyID))
 	copy(d.key[:], unhex(t, v.Key))
 	return d
 }
 
-// TestSealVectors opens the published records and refuses the published
-// forgeries.
-func TestSealVectors(t *testing.T) {
-	if *update {
-		writeVectors(t)
-	}
+func readVectors(t testing.TB) []vector {
+	t.Helper()
 	data, err := os.ReadFile(vectorsFile)
 	if err != nil {
 		t.Fatal(err)
@@ -57,6 +53,16 @@ func TestSealVectors(t *testing.T) {
 	if err := json.Unmarshal(data, &vectors); err != nil {
 		t.Fatal(err)
 	}
+	return vectors
+}
+
+// TestSealVectors opens the published records and refuses the published
+// forgeries.
+func TestSealVectors(t *testing.T) {
+	if *update {
+		writeVectors(t)
+	}
+	vectors := readVectors(t)
 	opened, refused := 0, 0
 	for _, v := range vectors {
 		t.Run(v.Name, func(t *testing.T) {
@@ -82,15 +88,7 @@ func TestSealVectors(t *testing.T) {
 // TestSealVectorEachByte flips each bit pattern of the first vector's bytes:
 // none of them may open.
 func TestSealVectorEachByte(t *testing.T) {
-	data, err := os.ReadFile(vectorsFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var vectors []vector
-	if err := json.Unmarshal(data, &vectors); err != nil {
-		t.Fatal(err)
-	}
-	v := vectors[0]
+	v := readVectors(t)[0]
 	record, d := unhex(t, v.Record), v.dek(t)
 	if _, err := d.open(v.Identity, record); err != nil {
 		t.Fatalf("the untouched record does not open: %v", err)
