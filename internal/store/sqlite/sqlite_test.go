@@ -249,3 +249,80 @@ func exec(t *testing.T, path, statement string) {
 		t.Fatal(err)
 	}
 }
+
+// TestKilledProcessKeepsWhatWasCommitted opens what a killed process leaves:
+// the file and its log as they stand while the database is still open.
+func TestKilledProcessKeepsWhatWasCommitted(t *testing.T) {
+	path := newPath(t)
+	db, err := Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.InsertAgent(registry.Agent{ID: "committed", State: registry.Active}); err != nil {
+		t.Fatal(err)
+	}
+	left := newPath(t)
+	err = db.InTx(func(in store.Store) error {
+		if err := in.InsertAgent(registry.Agent{ID: "not-committed", State: registry.Active}); err != nil {
+			return err
+		}
+		return errors.Join(copyFile(path, left), copyFile(path+"-wal", left+"-wal"))
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	db, err = Open(left)
+	if err != nil {
+		t.Fatal(err)
+	}
+	agents, err := db.Agents()
+	if err != nil || len(agents) != 1 || agents[0].ID != "committed" {
+		t.Errorf("agents are %v (%v)", agents, err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func copyFile(from, to string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, data, 0o600)
+}
+
+// TestSecretBytesLeaveTheFile: what a row held is gone from the file once the
+// row was replaced and the database closed.
+func TestSecretBytesLeaveTheFile(t *testing.T) {
+	path := newPath(t)
+	db, err := Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.SetMeta("k", "canary-5d1e"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(path); err != nil || !bytes.Contains(data, []byte("canary-5d1e")) {
+		t.Fatalf("the control is not found (%v)", err)
+	}
+	if db, err = Open(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.SetMeta("k", "replaced"), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		data, err := os.ReadFile(filepath.Join(filepath.Dir(path), e.Name()))
+		if err != nil || bytes.Contains(data, []byte("canary-5d1e")) {
+			t.Errorf("%s still holds it (%v)", e.Name(), err)
+		}
+	}
+}
