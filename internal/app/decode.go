@@ -131,15 +131,14 @@ func (d *decoder) value(key string, n ast.Node, v reflect.Value, depth int) {
 		d.add(key, at(n), "is nested too deeply")
 		return
 	}
-	if _, seen := d.places[key]; !seen {
-		d.places[key] = at(n)
+	if _, null := n.(*ast.NullNode); null {
+		return // as if it were not there
 	}
-	switch n := n.(type) {
+	d.places[key] = at(n)
+	switch n.(type) {
 	case *ast.AnchorNode, *ast.AliasNode, *ast.MergeKeyNode, *ast.TagNode:
 		d.add(key, at(n), "anchors, aliases, merge keys and tags are not allowed; write the value out")
 		return
-	case *ast.NullNode:
-		return // the default
 	}
 	switch {
 	case isScalar(v.Type()):
@@ -318,9 +317,11 @@ func (d *decoder) required(key string, v reflect.Value, p place) {
 			continue
 		}
 		path := join(key, f.Tag.Get("yaml"))
-		if _, there := d.places[path]; !there {
-			d.add(path, p, "is missing")
+		if own, there := d.places[path]; there {
+			d.add(path, own, "must not be empty")
+			continue
 		}
+		d.add(path, p, "is missing")
 	}
 }
 

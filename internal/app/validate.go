@@ -104,7 +104,7 @@ func (d *decoder) ranges(key string, v reflect.Value) {
 }
 
 func (d *decoder) enum(path string, f reflect.Value, allowed string) {
-	if f.IsZero() {
+	if _, set := d.places[path]; !set {
 		return
 	}
 	got := fmt.Sprint(f.Interface())
