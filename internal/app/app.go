@@ -80,10 +80,11 @@ type App struct {
 	meters  *meter.Meters
 	gather  prometheus.Gatherer
 
-	ready    func()                 // Serve calls it once, when the data listener accepts
-	bound    atomic.Pointer[string] // Serve sets it: the address that the data listener has
-	reloaded func(*Config)          // Serve may set it: hot keys changed
-	running  atomic.Bool
+	ready      func()                 // Serve calls it once, when the data listener accepts
+	bound      atomic.Pointer[string] // Serve sets it: the address that the data listener has
+	boundAdmin atomic.Pointer[string] // the admin listener's
+	reloaded   func(*Config)          // Serve may set it: hot keys changed
+	running    atomic.Bool
 }
 
 // Load reads the configuration of the gateway in dir.

@@ -34,6 +34,10 @@ func (a *App) serveHealth() (parts, error) {
 		if err != nil {
 			return all, fmt.Errorf("listeners.%s: %w", one.name, err)
 		}
+		if one.name == "admin" {
+			address := ln.Addr().String()
+			a.boundAdmin.Store(&address)
+		}
 		if one.secure {
 			cert := &issued{ca: a.ring.CA(), names: listenNames(one.address), clock: a.clock}
 			ln = tls.NewListener(ln, &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: cert.get,
@@ -42,6 +46,14 @@ func (a *App) serveHealth() (parts, error) {
 		all = append(all, a.servePages(ln))
 	}
 	return all, nil
+}
+
+// adminAddress is where the admin listener is, or will be.
+func (a *App) adminAddress() string {
+	if bound := a.boundAdmin.Load(); bound != nil {
+		return *bound
+	}
+	return a.config.Load().Listeners.Admin.Address
 }
 
 func (a *App) servePages(ln net.Listener) func(context.Context) error {
