@@ -103,7 +103,7 @@ func TestConformanceThroughTheGateway(t *testing.T) {
 // server-everything does not check Host; the gateway in front of it does.
 func TestDNSRebindingIsStoppedInFrontOfAServerThatIsOpenToIt(t *testing.T) {
 	one := legacySuite.only("dns-rebinding-protection")
-	addr := startEverything(t)
+	addr := startEverything(t, "streamableHttp")
 	direct, _ := one.server(t, localhost(addr, "/mcp"))
 	if _, failed := direct.count(); failed == 0 {
 		t.Fatal("server-everything passes by itself: this test proves nothing any more")

@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 Features that the protocol deprecates are still in it, so they are exercised.
+
 package interop
 
 import (
@@ -22,9 +24,9 @@ import (
 
 // goPeer is a client of the Go SDK under way.
 type goPeer struct {
-	session                           *mcp.ClientSession
-	sampling, elicitation, roots, log atomic.Int64
-	progress                          atomic.Pointer[func()] // called on each progress notification
+	session                    *mcp.ClientSession
+	sampling, elicitation, log atomic.Int64
+	progress                   atomic.Pointer[func()] // called on each progress notification
 }
 
 // goClient carries a plan out with the Go SDK.

@@ -41,7 +41,7 @@ func foreign(t *testing.T) []server {
 		{"go-http-legacy", []string{"legacy"}, "http://" + startGoServer(t, false), nil, goSteps, asked},
 		{"go-http-modern", []string{"modern"}, "http://" + startGoServer(t, true), nil, goSteps, nil},
 		{"go-stdio", []string{"legacy", "modern"}, "", []string{goServer(t)}, goSteps, asked},
-		{"everything-http", []string{"legacy"}, "http://" + startEverything(t) + "/mcp", nil, everythingSteps, asked},
+		{"everything-http", []string{"legacy"}, "http://" + startEverything(t, "streamableHttp") + "/mcp", nil, everythingSteps, asked},
 		{"everything-stdio", []string{"legacy"}, "", []string{nodeAt, need(t, everything), "stdio"}, everythingSteps, asked},
 		{"filesystem-stdio", []string{"legacy"}, "", []string{nodeAt, need(t, filesystem), dir}, filesystemSteps(dir), nil},
 	}
@@ -215,11 +215,29 @@ func TestClientsThroughTheGateway(t *testing.T) {
 	}
 }
 
+// A server of the HTTP+SSE transport, which no client here speaks any more, looks
+// through the gateway like the same server over Streamable HTTP.
+func TestServersOfTheOldTransportThroughTheGateway(t *testing.T) {
+	now := server{"now", []string{"legacy"}, "http://" + startEverything(t, "streamableHttp") + "/mcp", nil, everythingSteps, nil}
+	old := doortest.Server{Name: "old", URL: "http://" + startEverything(t, "sse") + "/sse", Flags: []string{"--transport", "sse"}}
+	door := doortest.Gateway(t, doortest.Options{Servers: []doortest.Server{old}, Agents: []string{"app"}})
+	for _, c := range clients() {
+		if c.era != "legacy" {
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			steps := everythingSteps(c.era)
+			direct := c.run(t, now.direct(plan{Era: c.era, Steps: steps}))
+			equal(t, steps, direct, c.run(t, overHTTPS(door, "old", plan{Era: c.era, Steps: steps})))
+		})
+	}
+}
+
 // A client that probes must find the era of the server behind the gateway, on
 // the same listener for both.
 func TestClientsFindTheEraThroughTheGateway(t *testing.T) {
 	all := []server{
-		{"legacy", []string{"legacy"}, "http://" + startEverything(t) + "/mcp", nil, nil, nil},
+		{"legacy", []string{"legacy"}, "http://" + startEverything(t, "streamableHttp") + "/mcp", nil, nil, nil},
 		{"modern", []string{"modern"}, "http://" + startGoServer(t, true), nil, nil, nil},
 	}
 	door := doortest.Gateway(t, doortest.Options{Servers: registered(all), Agents: []string{"app"}})

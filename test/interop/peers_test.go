@@ -90,15 +90,16 @@ const (
 	filesystem = "node_modules/@modelcontextprotocol/server-filesystem/dist/index.js"
 )
 
-// startEverything serves npm server-everything over HTTP and returns its address.
-func startEverything(t *testing.T) string {
+// startEverything serves npm server-everything over a transport of its,
+// streamableHttp (at /mcp) or sse (at /sse), and returns its address.
+func startEverything(t *testing.T, transport string) string {
 	t.Helper()
 	addr := doortest.FreeAddr(t)
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(node(t), need(t, everything), "streamableHttp")
+	cmd := exec.Command(node(t), need(t, everything), transport)
 	cmd.Env = append(os.Environ(), "PORT="+port)
 	doortest.Start(t, cmd).Accepts(addr)
 	return addr
