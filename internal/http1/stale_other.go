@@ -1,0 +1,23 @@
+//go:build !unix
+
+package http1
+
+import (
+	"errors"
+	"net"
+	"os"
+	"time"
+)
+
+// peek reports whether the connection is open with no byte waiting. Without a
+// way to look, it reads with its deadline past: a byte that came is lost, and
+// so is the connection then. Plain sockets return what waits only within the
+// deadline, so a closed peer is found by the first read instead.
+func peek(nc net.Conn) bool {
+	if nc.SetReadDeadline(time.Unix(1, 0)) != nil {
+		return false
+	}
+	var one [1]byte
+	_, err := nc.Read(one[:])
+	return errors.Is(err, os.ErrDeadlineExceeded) && nc.SetReadDeadline(time.Time{}) == nil
+}
