@@ -133,6 +133,7 @@ type Exchange struct {
 
 	Answers iter.Seq2[Answer, error] // forward
 	Event   wire.Event               // run: the frame being walked
+	Source  string                   // aggregate: server that Message comes from; "" = Endpoint
 	Message *wire.Message            // run: its message; answer steps may rewrite it
 	Drop    fault.Kind               // answer steps: withhold this message and go on
 	Back    *wire.Message            // answer steps: what the server is told instead

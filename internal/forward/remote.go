@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"sync"
+	"time"
 
 	"ostiary.dev/ostiary/internal/exchange"
 	"ostiary.dev/ostiary/internal/fault"
@@ -63,7 +64,7 @@ func newRemote(s *Step, srv *registry.Server) (*remote, error) {
 		}
 		r.fixed = append(r.fixed, http1.Field{Name: secret.Name, Value: string(value)})
 	}
-	r.hub = newHub(s, r)
+	r.hub = newHub(r.listen, s.limits.Queue)
 	return r, nil
 }
 
@@ -108,38 +109,76 @@ func (r *remote) post(ctx context.Context, x *exchange.Exchange) error {
 			return err
 		}
 	}
+	ctx, abort := context.WithCancelCause(ctx)
+	limit := time.AfterFunc(r.callLimit(), func() { abort(fault.New(fault.UpstreamLate)) })
 	done := func() {
+		limit.Stop()
+		abort(nil)
 		if asks {
 			r.step.slots.Give(r.srv.ID)
 		}
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, r.callLimit(), fault.New(fault.UpstreamLate))
 	x.Sent = true
 	resp, err := r.client.Do(ctx, &http1.OutRequest{
 		Method: "POST", TLS: r.tls, Addr: r.addr, Host: r.host, Target: r.target, Header: h,
 		Body: x.Request.Raw(), PoolKey: r.srv.ID, Idempotent: x.Decision.Need == registry.Read && x.Tool == nil,
 	})
 	if err != nil {
-		cancel()
+		err = cause(ctx, err)
 		done()
-		return cause(ctx, err)
+		return err
+	}
+	if !asks {
+		defer done()
+		defer resp.Body.Close()
+		return r.accepted(resp)
 	}
 	x.Answers = func(yield func(exchange.Answer, error) bool) {
 		defer done()
-		defer cancel()
 		defer resp.Body.Close()
-		r.answers(ctx, x, resp, yield)
+		r.answers(ctx, abort, x, resp, yield)
 	}
 	return nil
 }
 
+// do sends one request that is not to be repeated.
+func (r *remote) do(ctx context.Context, method string, h http1.Header, body []byte) (*http1.InResponse, error) {
+	return r.client.Do(ctx, &http1.OutRequest{
+		Method: method, TLS: r.tls, Addr: r.addr, Host: r.host, Target: r.target, Header: h, Body: body, PoolKey: r.srv.ID,
+	})
+}
+
+// callLimit returns the absolute limit of a call to this server.
+func (r *remote) callLimit() time.Duration {
+	if r.srv.CallTimeout > 0 {
+		return r.srv.CallTimeout
+	}
+	return r.step.limits.Call
+}
+
+// accepted reads the answer to what asks for none.
+func (r *remote) accepted(resp *http1.InResponse) error {
+	if resp.Status/100 != 2 {
+		return fault.Wrap(fault.UpstreamBad, fmt.Errorf("server %s answered status %d to a notification", r.srv.ID, resp.Status))
+	}
+	_, err := readBody(resp, r.wire.Bytes)
+	return err
+}
+
 // answers reads the response to a POST.
-func (r *remote) answers(ctx context.Context, x *exchange.Exchange, resp *http1.InResponse, yield func(exchange.Answer, error) bool) {
+func (r *remote) answers(ctx context.Context, abort context.CancelCauseFunc, x *exchange.Exchange, resp *http1.InResponse, yield func(exchange.Answer, error) bool) {
 	if x.Request.Method() == "initialize" && x.Session != nil && resp.Status == 200 {
 		x.Session.Remote, _ = resp.Header.Get("Mcp-Session-Id")
 		if !validSession(x.Session.Remote) {
 			yield(exchange.Answer{}, fault.New(fault.UpstreamBad))
 			return
+		}
+		out := yield
+		yield = func(a exchange.Answer, err error) bool {
+			if err == nil && a.Message != nil {
+				r.opened(x, a.Message)
+			}
+			return out(a, err)
 		}
 	}
 	kind, err := contentType(resp)
@@ -148,10 +187,8 @@ func (r *remote) answers(ctx context.Context, x *exchange.Exchange, resp *http1.
 		return
 	}
 	switch {
-	case resp.Status == 202 || (resp.Status/100 == 2 && x.Request.Kind() != wire.Request):
-		return // accepted
 	case resp.Status == 200 && kind == eventStream:
-		r.events(ctx, x, resp, yield)
+		r.events(ctx, abort, x, resp, yield)
 	case resp.Status == 200 && kind == jsonBody:
 		m, err := r.message(ctx, x, resp)
 		if err == nil {
@@ -238,9 +275,7 @@ func (r *remote) tell(ctx context.Context, x *exchange.Exchange, m *wire.Message
 	}
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), tellLimit, fault.New(fault.UpstreamLate))
 	defer cancel()
-	resp, err := r.client.Do(ctx, &http1.OutRequest{
-		Method: "POST", TLS: r.tls, Addr: r.addr, Host: r.host, Target: r.target, Header: h, Body: m.Raw(), PoolKey: r.srv.ID,
-	})
+	resp, err := r.do(ctx, "POST", h, m.Raw())
 	if err != nil {
 		return cause(ctx, err)
 	}
@@ -259,10 +294,7 @@ func (r *remote) end(ctx context.Context, x *exchange.Exchange) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, tellLimit, fault.New(fault.UpstreamLate))
 	defer cancel()
 	x.Sent = true
-	resp, err := r.client.Do(ctx, &http1.OutRequest{
-		Method: "DELETE", TLS: r.tls, Addr: r.addr, Host: r.host, Target: r.target,
-		Header: r.sessionHeaders(session, version), PoolKey: r.srv.ID,
-	})
+	resp, err := r.do(ctx, "DELETE", r.sessionHeaders(session, version), nil)
 	if err != nil {
 		return nil // the session ends here in any case
 	}

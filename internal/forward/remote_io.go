@@ -149,7 +149,7 @@ func validSession(id string) bool {
 
 // events yields the frames of an SSE answer to a request, up to the answer
 // itself; what follows it is cut.
-func (r *remote) events(ctx context.Context, x *exchange.Exchange, resp *http1.InResponse, yield func(exchange.Answer, error) bool) {
+func (r *remote) events(ctx context.Context, abort context.CancelCauseFunc, x *exchange.Exchange, resp *http1.InResponse, yield func(exchange.Answer, error) bool) {
 	var id wire.ID
 	if x.Request != nil {
 		id = x.Request.ID()
@@ -157,7 +157,7 @@ func (r *remote) events(ctx context.Context, x *exchange.Exchange, resp *http1.I
 		id = x.Resume.Request
 	}
 	resumable := false
-	for e, err := range r.frames(ctx, resp) {
+	for e, err := range r.frames(ctx, resp, abort) {
 		if err != nil {
 			yield(exchange.Answer{}, err)
 			return
@@ -183,29 +183,26 @@ func (r *remote) events(ctx context.Context, x *exchange.Exchange, resp *http1.I
 }
 
 // frames reads events, parses them, paces notifications and watches for
-// silence.
-func (r *remote) frames(ctx context.Context, resp *http1.InResponse) func(func(exchange.Answer, error) bool) {
+// silence: abort ends the request's context when no byte came for too long;
+// nil leaves that to ctx.
+func (r *remote) frames(ctx context.Context, resp *http1.InResponse, abort context.CancelCauseFunc) func(func(exchange.Answer, error) bool) {
 	return func(yield func(exchange.Answer, error) bool) {
-		ctx, cancel := context.WithCancelCause(ctx)
-		defer cancel(nil)
 		limit := r.step.limits.Idle
-		idle := time.AfterFunc(limit, func() { cancel(fault.New(fault.UpstreamLate)); resp.Body.Close() })
-		defer idle.Stop()
-		stop := context.AfterFunc(ctx, func() { resp.Body.Close() })
-		defer stop()
+		if abort != nil {
+			idle := time.AfterFunc(limit, func() { abort(fault.New(fault.UpstreamLate)) })
+			defer idle.Stop()
+			resp.Body = &touching{resp.Body, func() { idle.Reset(limit) }}
+		}
 		events := wire.NewEvents(resp.Body, r.wire.Bytes)
 		pace := newPace(r.step.limits.PerSecond, r.step.cfg.Clock)
 		for {
 			e, err := events.Next()
 			if err != nil {
-				if c := context.Cause(ctx); c != nil {
-					yield(exchange.Answer{}, c)
-				} else if !errors.Is(err, io.EOF) {
-					yield(exchange.Answer{}, streamError(err))
+				if !errors.Is(err, io.EOF) || context.Cause(ctx) != nil {
+					yield(exchange.Answer{}, cause(ctx, err))
 				}
 				return
 			}
-			idle.Reset(limit)
 			a, keep, err := r.frame(e, pace)
 			if err != nil {
 				yield(exchange.Answer{}, err)
@@ -216,6 +213,20 @@ func (r *remote) frames(ctx context.Context, resp *http1.InResponse) func(func(e
 			}
 		}
 	}
+}
+
+// touching calls touch whenever bytes arrive.
+type touching struct {
+	io.ReadCloser
+	touch func()
+}
+
+func (t *touching) Read(p []byte) (int, error) {
+	n, err := t.ReadCloser.Read(p)
+	if n > 0 {
+		t.touch()
+	}
+	return n, err
 }
 
 // frame turns one event into an answer; keep is false for frames that only
@@ -238,13 +249,6 @@ func (r *remote) frame(e wire.Event, pace *pace) (a exchange.Answer, keep bool, 
 	}
 	e.Data = nil
 	return exchange.Answer{Message: m, Event: e}, true, nil
-}
-
-func streamError(err error) error {
-	if errors.As(err, new(*fault.Error)) {
-		return err
-	}
-	return fault.Wrap(fault.UpstreamGone, err)
 }
 
 // cause prefers the reason why ctx ended over the I/O error it led to.

@@ -104,6 +104,12 @@ func (g *Gateway) answers(ctx context.Context, x *exchange.Exchange) error {
 		x.Accepted = true
 		return nil
 	}
+	if x.Verb == exchange.Stream { // the client waits for the head, not for a first event
+		x.Event, x.Message = wire.Event{}, nil
+		if err := x.Face.Reply(ctx, x); err != nil {
+			return fault.Wrap(fault.ClientGone, err)
+		}
+	}
 	gone := false
 	for a, err := range x.Answers {
 		if err != nil {

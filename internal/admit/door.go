@@ -1,0 +1,231 @@
+// Package admit is where bytes come in and go out: the HTTP face of both
+// protocol eras on one address. It checks what can be checked before anybody
+// is identified, reads and parses the body once for whoever is, and replies
+// once.
+//
+// It may read the request, mint and open handles, and count what callers use.
+// It deliberately knows no server and no grant, and never passes a header on:
+// forward builds its own. It follows MCP 2025-11-25 and 2026-07-28,
+// basic/transports, and RFC 9110.
+package admit
+
+import (
+	"context"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"ostiary.dev/ostiary/internal/clock"
+	"ostiary.dev/ostiary/internal/exchange"
+	"ostiary.dev/ostiary/internal/fault"
+	"ostiary.dev/ostiary/internal/http1"
+	"ostiary.dev/ostiary/internal/identity"
+	"ostiary.dev/ostiary/internal/keys"
+	"ostiary.dev/ostiary/internal/quota"
+	"ostiary.dev/ostiary/internal/wire"
+)
+
+// Config is what admit needs of the house.
+type Config struct {
+	Names   []string // accepted host names, lower case, without port
+	Origins []string // accepted origins, exact
+	Handles *keys.Handles
+	Clock   clock.Clock
+	Budget  *quota.Budget
+	Rate    *quota.Rate
+	Wire    wire.Limits
+	Limits  Limits
+	// Forget is told of legacy sessions that ended without a DELETE.
+	Forget func(session string)
+}
+
+// Limits bound what one principal may use at once.
+type Limits struct {
+	InFlight     int           // requests; 128
+	Streams      int           // open SSE streams; 256
+	Listen       int           // subscriptions/listen streams; 64
+	Sessions     int           // legacy sessions; 256
+	Batch        int           // messages in a batch of 2025-03-26; 100
+	URIs         int           // resource subscriptions of one listen stream; 1000
+	SessionIdle  time.Duration // 30 min
+	SessionLife  time.Duration // 24 h
+	KeepAlive    time.Duration // between comments on a silent stream; 15 s
+	StateLife    time.Duration // requestState of a server; 15 min
+	RequestState int           // bytes of a server's requestState; 64 KiB
+}
+
+// Door is the HTTP face. New makes it; Path must be set before it serves.
+type Door struct {
+	cfg      Config
+	names    map[string]bool
+	origins  map[string]bool
+	calls    *quota.Slots
+	streams  *quota.Slots
+	listens  *quota.Slots
+	sessions *sessions
+	path     Path
+}
+
+// Path is what the door hands exchanges to; gateway implements it.
+type Path interface {
+	Run(ctx context.Context, x *exchange.Exchange)
+	Refuse(ctx context.Context, x *exchange.Exchange, why error)
+}
+
+// New returns a door.
+func New(cfg Config) *Door {
+	d := &Door{cfg: cfg, names: map[string]bool{}, origins: map[string]bool{}}
+	for _, n := range cfg.Names {
+		d.names[strings.ToLower(n)] = true
+	}
+	for _, o := range cfg.Origins {
+		d.origins[o] = true
+	}
+	d.calls, d.streams, d.listens = quota.NewSlots(cfg.Limits.InFlight), quota.NewSlots(cfg.Limits.Streams), quota.NewSlots(cfg.Limits.Listen)
+	d.sessions = newSessions(cfg)
+	return d
+}
+
+// Serve sets where exchanges go.
+func (d *Door) Serve(p Path) { d.path = p }
+
+// Expire ends legacy sessions that were idle too long; app calls it once a
+// minute.
+func (d *Door) Expire(now time.Time) { d.sessions.expire(now) }
+
+// Sessions returns how many legacy sessions are open.
+func (d *Door) Sessions() int { return d.sessions.count() }
+
+// Face returns the handler of one listener. local names the agent that every
+// caller there is, on the loopback listener without credentials; otherwise it
+// is empty.
+func (d *Door) Face(local string) http1.Handler { return &handler{d, local} }
+
+type handler struct {
+	door  *Door
+	local string
+}
+
+// Serve takes one HTTP request in, as one exchange.
+func (h *handler) Serve(ctx context.Context, w http1.Response, r *http1.Request) {
+	d := h.door
+	x := &exchange.Exchange{ID: newID(), Start: d.cfg.Clock.Now(), Peer: r.Peer}
+	f := &face{door: d, w: w, r: r}
+	x.Face = f
+	err := f.edge(x)
+	switch {
+	case err != nil:
+		d.path.Refuse(ctx, x, err)
+	case r.Method == "OPTIONS":
+		f.preflight()
+	default:
+		x.Credential = credentialOf(r, h.local)
+		d.path.Run(ctx, x)
+	}
+}
+
+func newID() string {
+	id, err := uuid.NewV7()
+	if err != nil {
+		panic("admit: no randomness: " + err.Error())
+	}
+	return id.String()
+}
+
+// edge checks the request line, Host and Origin (MCP: servers MUST validate
+// Origin; Host stops DNS rebinding, H12) and finds the endpoint.
+func (f *face) edge(x *exchange.Exchange) error {
+	d, r := f.door, f.r
+	if !d.names[hostOf(r.Host)] {
+		return fault.New(fault.HostUnknown)
+	}
+	if n := r.Header.Count("Origin"); n > 0 {
+		origin, _ := r.Header.Get("Origin")
+		if n > 1 || !d.origins[origin] {
+			return fault.New(fault.OriginForbidden)
+		}
+		f.origin = origin
+	}
+	server, ok := endpoint(r.Path)
+	if !ok {
+		return fault.New(fault.PathUnknown)
+	}
+	if r.Query != "" {
+		return fault.Newf(fault.BadHeader, "This address takes no query.")
+	}
+	x.Endpoint = server
+	switch r.Method {
+	case "POST":
+		x.Verb = exchange.Post
+	case "GET":
+		x.Verb = exchange.Stream
+	case "DELETE":
+		x.Verb = exchange.End
+	case "OPTIONS":
+		if f.origin == "" {
+			return fault.New(fault.MethodNotAllowed)
+		}
+	default:
+		return fault.New(fault.MethodNotAllowed)
+	}
+	return nil
+}
+
+// hostOf returns the host of a Host header in lower case, without its port;
+// "" when the port is not a number.
+func hostOf(host string) string {
+	name, port := host, ""
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+		name, port = host[:i], host[i+1:]
+		if port == "" || len(port) > 5 || strings.Trim(port, "0123456789") != "" {
+			return ""
+		}
+	}
+	if strings.HasPrefix(name, "[") {
+		if ip := net.ParseIP(strings.Trim(name, "[]")); ip == nil || !strings.HasSuffix(name, "]") {
+			return ""
+		}
+		name = strings.Trim(name, "[]")
+	}
+	return strings.ToLower(name)
+}
+
+// endpoint splits /mcp and /s/<server>/mcp; nothing else is served.
+func endpoint(path string) (server string, ok bool) {
+	if path == "/mcp" {
+		return "", true
+	}
+	rest, ok := strings.CutPrefix(path, "/s/")
+	if !ok {
+		return "", false
+	}
+	server, ok = strings.CutSuffix(rest, "/mcp")
+	if !ok || server == "" || len(server) > 32 || strings.ContainsAny(server, "/%") {
+		return "", false
+	}
+	return server, true
+}
+
+// credentialOf collects what the caller showed; identify judges it.
+func credentialOf(r *http1.Request, local string) identity.Credential {
+	c := identity.Credential{Local: local}
+	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+		c.Chain = r.TLS.VerifiedChains[0]
+	}
+	switch r.Header.Count("Authorization") {
+	case 0:
+	case 1:
+		value, _ := r.Header.Get("Authorization")
+		scheme, token, ok := strings.Cut(value, " ")
+		if !ok || !strings.EqualFold(scheme, "Bearer") || token == "" {
+			c.Malformed = true
+			break
+		}
+		c.Token = token
+	default:
+		c.Malformed = true
+	}
+	return c
+}

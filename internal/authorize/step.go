@@ -1,0 +1,107 @@
+// Package authorize is the step that asks policy whether a call may go on, and
+// whether an answer may reach its caller. Lists are filtered by the very
+// decision that a call would get, so that the two cannot disagree.
+//
+// It may read the registry's snapshot and the pinned tool definitions. It
+// deliberately decides nothing by itself: policy.Decide does. Towards the
+// caller, unknown and forbidden look the same.
+package authorize
+
+import (
+	"context"
+
+	"ostiary.dev/ostiary/internal/exchange"
+	"ostiary.dev/ostiary/internal/fault"
+	"ostiary.dev/ostiary/internal/policy"
+	"ostiary.dev/ostiary/internal/registry"
+	"ostiary.dev/ostiary/internal/wire"
+)
+
+// Step authorizes exchanges against the registry as it is now.
+type Step struct {
+	Live *registry.Live
+	// Drift is told that a server showed tools that differ from the approved
+	// ones; it must return at once.
+	Drift func(server string)
+	// URLHosts are the hosts that a server may send a person to; empty
+	// allows any https host.
+	URLHosts []string
+
+	schemas schemas
+}
+
+// Call decides on the request, before anything is recorded or sent.
+func (s *Step) Call(_ context.Context, x *exchange.Exchange) error {
+	x.View = s.Live.Load()
+	if agent := x.View.Agent(x.Principal.ID); agent != nil && agent.Era != "" && agent.Era != x.Era.String() {
+		x.Decision = policy.Decision{Kind: fault.EraMismatch, Reason: "agent is pinned to the other era", Version: x.View.Version()}
+		return fault.New(fault.EraMismatch)
+	}
+	if x.Join != nil {
+		x.Decision = policy.Decision{Allow: true, Reason: "decided per server", Version: x.View.Version(), Need: registry.Read}
+		return nil
+	}
+	x.Server = x.View.Server(x.Endpoint)
+	q := queryOf(x)
+	x.Decision = policy.Decide(x.View, q)
+	if !x.Decision.Allow {
+		return refusal(x)
+	}
+	if err := speaks(x); err != nil {
+		return err
+	}
+	if q.IsTool {
+		x.Tool = x.Server.Tool(q.Tool)
+		return s.arguments(x)
+	}
+	return nil
+}
+
+// queryOf says what x asks of policy. What the table of facts does not know
+// never gets here.
+func queryOf(x *exchange.Exchange) policy.Query {
+	q := policy.Query{Principal: x.Principal, Server: x.Endpoint, Method: x.Method(), Need: registry.Read}
+	if x.Fact.Action == wire.ActTool {
+		q.IsTool, q.Tool = true, x.Request.Name()
+	}
+	return q
+}
+
+// refusal turns a denial into what the caller sees. A server that is unknown,
+// not approved or not granted is a path that does not exist (H21); everything
+// else on a server is "unknown or not available", whatever the reason.
+func refusal(x *exchange.Exchange) error {
+	if x.Decision.Kind == fault.ServerUnknown {
+		return fault.New(fault.ServerUnknown)
+	}
+	return fault.New(x.Decision.Kind)
+}
+
+// speaks refuses an era that the server is known not to speak, in the words
+// of a server of the other era, so that a client that knows both falls back
+// (protocol.md 1).
+func speaks(x *exchange.Exchange) error {
+	for _, era := range x.Server.Eras {
+		if era == x.Era.String() {
+			return nil
+		}
+	}
+	if len(x.Server.Eras) == 0 {
+		return nil
+	}
+	if x.Era == wire.Modern {
+		return fault.Newf(fault.EraMismatch, "Bad Request: unsupported protocol version; supported versions: 2025-11-25, 2025-06-18, 2025-03-26, 2024-11-05.")
+	}
+	return fault.Newf(fault.EraMismatch, "Unsupported protocol version; supported versions: 2026-07-28.")
+}
+
+// Still reports whether a call under way would still be allowed.
+func (s *Step) Still(x *exchange.Exchange) error {
+	if x.Join != nil || x.Server == nil {
+		return nil
+	}
+	if d := policy.Decide(s.Live.Load(), queryOf(x)); !d.Allow {
+		return fault.New(fault.ServerUnknown)
+	}
+	return nil
+}
