@@ -41,7 +41,6 @@ func newRoot(c *cli) *cobra.Command {
 		Long:          "ostiary stands between MCP clients and MCP servers: it identifies every caller,\nallows what was granted, refuses the rest and records both.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			return c.checkOutput()
 		},
@@ -55,6 +54,7 @@ func newRoot(c *cli) *cobra.Command {
 		newServer(c), newTool(c), newAgent(c), newToken(c), newAccess(c),
 	)
 	addTopics(root)
+	c.completions(root)
 	return root
 }
 

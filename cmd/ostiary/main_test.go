@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+
+	"ostiary.dev/ostiary/internal/admin"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"ostiary": main})
+}
+
+// TestScripts tells the command line as stories; UPDATE=1 rewrites what they
+// expect.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: os.Getenv("UPDATE") != "",
+		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"ports": ports},
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("OSTIARY_DIR", e.WorkDir+"/D")
+			e.Setenv("NO_COLOR", "1")
+			return nil
+		},
+	})
+}
+
+// ports sets each variable to a loopback address whose port was free.
+func ports(ts *testscript.TestScript, _ bool, names []string) {
+	for _, name := range names {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		ts.Setenv(name, l.Addr().String())
+		ts.Check(l.Close())
+	}
+}
+
+// walk calls visit for every command that can be run.
+func walk(cmd *cobra.Command, visit func(*cobra.Command)) {
+	if cmd.Runnable() {
+		visit(cmd)
+	}
+	for _, child := range cmd.Commands() {
+		walk(child, visit)
+	}
+}
+
+func testRoot() *cobra.Command {
+	c := &cli{process: process{stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard,
+		environ: func(string) (string, bool) { return "", false }}}
+	root := newRoot(c)
+	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
+	return root
+}
+
+func TestEveryCommandHasOutputHelpAndDirectory(t *testing.T) {
+	n := 0
+	walk(testRoot(), func(cmd *cobra.Command) {
+		n++
+		for _, flag := range []string{"output", "dir"} {
+			if cmd.InheritedFlags().Lookup(flag) == nil && cmd.Flags().Lookup(flag) == nil {
+				t.Errorf("%s has no --%s", cmd.CommandPath(), flag)
+			}
+		}
+		if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") {
+			t.Errorf("%s: the short text is %q", cmd.CommandPath(), cmd.Short)
+		}
+	})
+	if n < 30 {
+		t.Fatalf("only %d commands were found", n)
+	}
+}
+
+// changes are the commands that change a gateway that exists.
+var changes = []string{"server submit", "server scan", "server approve", "server reject", "server suspend", "server resume",
+	"server retire", "tool approve", "agent register", "agent renew", "agent suspend", "agent resume", "agent retire",
+	"token create", "token revoke", "access grant", "access revoke"}
+
+func TestEveryChangeCanBeTriedAndReasoned(t *testing.T) {
+	root := testRoot()
+	for _, path := range changes {
+		cmd, _, err := root.Find(strings.Fields(path))
+		if err != nil || cmd.CommandPath() != "ostiary "+path {
+			t.Fatalf("%s: %v", path, err)
+		}
+		for _, flag := range []string{"dry-run", "yes", "reason"} {
+			if cmd.Flags().Lookup(flag) == nil {
+				t.Errorf("%s has no --%s", path, flag)
+			}
+		}
+	}
+}
+
+// TestEveryCommandAnswersInJSON runs every command without a gateway and with
+// wrong arguments: whatever it says is JSON.
+func TestEveryCommandAnswersInJSON(t *testing.T) {
+	var paths [][]string
+	walk(testRoot(), func(cmd *cobra.Command) {
+		path := strings.Fields(cmd.CommandPath())[1:]
+		if len(path) == 0 || path[0] == "completion" || path[0] == "help" || path[0] == "init" {
+			return
+		}
+		paths = append(paths, path)
+	})
+	for _, path := range paths {
+		t.Run(strings.Join(path, "-"), func(t *testing.T) {
+			var out, errs bytes.Buffer
+			code := run(context.Background(), process{args: append(path, "-o", "json", "--dir", t.TempDir()+"/none"),
+				stdin: strings.NewReader(""), stdout: &out, stderr: &errs, environ: func(string) (string, bool) { return "", false }})
+			if out.Len() > 0 && !json.Valid(out.Bytes()) {
+				t.Fatalf("stdout is not JSON: %s", out.String())
+			}
+			if code == exitOK {
+				return
+			}
+			var e struct {
+				APIVersion, Kind string
+				Error            failure
+			}
+			if err := json.Unmarshal(errs.Bytes(), &e); err != nil || e.Kind != "Error" || e.Error.Message == "" || e.Error.Code == "" {
+				t.Fatalf("exit %d, stderr is not an error object: %s", code, errs.String())
+			}
+		})
+	}
+}
+
+func TestExitCodesAreStable(t *testing.T) {
+	for code, want := range map[admin.Code]int{
+		admin.Invalid: 2, admin.Exists: 2, admin.NotFound: 3, admin.Forbidden: 4, admin.Drift: 8, admin.Unavailable: 9,
+		admin.Conflict: 1, admin.Failed: 1,
+	} {
+		if got := describe(fmt.Errorf("wrapped: %w", &admin.Error{Code: code})).exit; got != want {
+			t.Errorf("%s: exit %d, want %d", code, got, want)
+		}
+	}
+}
+
+func TestVisibleShowsWhatIsHidden(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain":          "plain",
+		"":               "-",
+		"a\x1b[31mb":     `a\u001b[31mb`,
+		"a\nb":           `a\u000ab`,
+		"a\u202eb":       `a\u202eb`,
+		"a\u200bb":       `a\u200bb`,
+		"a\xffb":         `a\xffb`,
+		"\U000e0041":     `\ue0041`,
+		"größe":          "größe",
+		"a\u2066b\u2069": `a\u2066b\u2069`,
+	} {
+		if got := visible(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+	if got := visible(strings.Repeat("a", 1000)); len(got) > 130 {
+		t.Errorf("%d bytes are shown", len(got))
+	}
+}
