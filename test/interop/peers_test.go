@@ -17,6 +17,7 @@ var soak = flag.Bool("soak", false, "repeat the flaky and the timing-dependent p
 
 func TestMain(m *testing.M) {
 	doortest.Main()
+	takeDetour()
 	os.Exit(m.Run())
 }
 
