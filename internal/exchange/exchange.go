@@ -128,8 +128,8 @@ type Exchange struct {
 	Tool     *registry.Tool     // authorize: the tool called, if it is a known one
 	Decision policy.Decision    // authorize
 
-	Parts []*Exchange // aggregate: one per server; nil at /s/
-	Join  Join        // aggregate
+	Join     Join          // aggregate, admit: how the answers of parts become one; nil at /s/
+	Deadline time.Duration // aggregate: how long forward may wait for this part; 0 = the call's limit
 
 	Answers iter.Seq2[Answer, error] // forward
 	Event   wire.Event               // run: the frame being walked

@@ -72,12 +72,8 @@ func (p *piped) call(ctx context.Context, pipe *pipe, x *exchange.Exchange) erro
 		return err
 	}
 	p.busy(pipe, 1)
-	limit := p.srv.CallTimeout
-	if limit == 0 {
-		limit = p.step.limits.Call
-	}
 	ctx, abort := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(limit, func() { abort(fault.New(fault.UpstreamLate)) })
+	timer := time.AfterFunc(p.step.callLimit(x, p.srv), func() { abort(fault.New(fault.UpstreamLate)) })
 	done := func() {
 		timer.Stop()
 		abort(nil)
@@ -88,7 +84,7 @@ func (p *piped) call(ctx context.Context, pipe *pipe, x *exchange.Exchange) erro
 	c, err := pipe.ask(x)
 	if err != nil {
 		done()
-		p.failed(x, pipe)
+		p.failed(x)
 		return err
 	}
 	x.Answers = func(yield func(exchange.Answer, error) bool) {
@@ -102,7 +98,8 @@ func (p *piped) call(ctx context.Context, pipe *pipe, x *exchange.Exchange) erro
 	return nil
 }
 
-func (p *piped) failed(x *exchange.Exchange, _ *pipe) {
+// failed drops the session of an initialize that could not be sent.
+func (p *piped) failed(x *exchange.Exchange) {
 	if x.Session != nil && x.Session.New {
 		p.forget(x.Session.ID)
 	}

@@ -110,7 +110,7 @@ func (r *remote) post(ctx context.Context, x *exchange.Exchange) error {
 		}
 	}
 	ctx, abort := context.WithCancelCause(ctx)
-	limit := time.AfterFunc(r.callLimit(), func() { abort(fault.New(fault.UpstreamLate)) })
+	limit := time.AfterFunc(r.step.callLimit(x, r.srv), func() { abort(fault.New(fault.UpstreamLate)) })
 	done := func() {
 		limit.Stop()
 		abort(nil)
@@ -146,14 +146,6 @@ func (r *remote) do(ctx context.Context, method string, h http1.Header, body []b
 	return r.client.Do(ctx, &http1.OutRequest{
 		Method: method, TLS: r.tls, Addr: r.addr, Host: r.host, Target: r.target, Header: h, Body: body, PoolKey: r.srv.ID,
 	})
-}
-
-// callLimit returns the absolute limit of a call to this server.
-func (r *remote) callLimit() time.Duration {
-	if r.srv.CallTimeout > 0 {
-		return r.srv.CallTimeout
-	}
-	return r.step.limits.Call
 }
 
 // accepted reads the answer to what asks for none.

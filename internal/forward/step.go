@@ -188,6 +188,17 @@ func (s *Step) backend(srv *registry.Server) (backend, error) {
 	return b, nil
 }
 
+// callLimit returns the absolute limit of a call of x to srv.
+func (s *Step) callLimit(x *exchange.Exchange, srv *registry.Server) time.Duration {
+	switch {
+	case x.Deadline > 0:
+		return x.Deadline
+	case srv.CallTimeout > 0:
+		return srv.CallTimeout
+	}
+	return s.limits.Call
+}
+
 // contactOf returns everything that decides how srv is reached, as text to
 // compare. It holds sealed values only.
 func contactOf(srv *registry.Server) string {
