@@ -25,6 +25,7 @@ import (
 
 	"ostiary.dev/ostiary/internal/admin"
 	"ostiary.dev/ostiary/internal/clock"
+	"ostiary.dev/ostiary/internal/egress"
 	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/logs"
 	"ostiary.dev/ostiary/internal/meter"
@@ -164,6 +165,7 @@ func (a *App) open() error {
 	}
 	a.record = record.New(a.records, a.clock)
 	a.live = &registry.Live{}
+	a.guard = egress.New(egress.Config{})
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.meters, a.gather = meter.New(reg, meter.Config{Version: a.options.Version, Known: knownMethod}), reg

@@ -80,6 +80,11 @@ func (a *App) startOperators(ctx context.Context, o UpOptions) (parts, error) {
 	if err != nil {
 		return all, err
 	}
+	traces, err := a.startTraces(ctx)
+	if err != nil {
+		return all, err
+	}
+	all = append(all, traces)
 	if err := a.declare(ctx, a.config.Load().Servers); err != nil {
 		a.health.Set("config", stateDegraded, err.Error())
 		a.logError("declared servers", err)
