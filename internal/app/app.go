@@ -81,6 +81,9 @@ type App struct {
 	meters  *meter.Meters
 	gather  prometheus.Gatherer
 
+	guard  *egress.Guard
+	tracer *meter.Tracer // nil: no traces; its methods then do nothing
+
 	ready      func()                 // Serve calls it once, when the data listener accepts
 	bound      atomic.Pointer[string] // Serve sets it: the address that the data listener has
 	boundAdmin atomic.Pointer[string] // the admin listener's
