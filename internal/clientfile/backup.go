@@ -33,8 +33,8 @@ func (e *ChangedError) Error() string {
 }
 
 // Backups keeps the originals of edited files, sealed, one file each, in Dir.
-// Its methods must not run at the same time in two processes: the caller holds
-// the gateway's lock.
+// Two processes may add at the same time; two that edit one file are told apart
+// by the old content that Write compares.
 type Backups struct {
 	Dir  string // 0700, made when needed
 	Seal func(plain []byte) ([]byte, error)
@@ -236,6 +236,9 @@ func (b Backups) List() ([]Backup, error) {
 		if !ok {
 			continue
 		}
+		if info, err := n.Info(); err != nil || info.Size() == 0 {
+			continue // claimed by an add that runs, or that ended early
+		}
 		kept, err := b.get(id)
 		if err != nil {
 			return nil, err
@@ -292,8 +295,20 @@ func (b Backups) add(kept Backup) (string, error) {
 		}
 		next = n + 1
 	}
-	kept.ID = fmt.Sprintf("%08d", next)
-	return kept.ID, b.put(kept)
+	for ; ; next++ {
+		kept.ID = fmt.Sprintf("%08d", next)
+		claim, err := os.OpenFile(filepath.Join(b.Dir, kept.ID+suffix), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if errors.Is(err, fs.ErrExist) { // another process took it
+			continue
+		}
+		if err != nil {
+			return "", fmt.Errorf("make backup: %w", err)
+		}
+		if err := claim.Close(); err != nil {
+			return "", fmt.Errorf("make backup: %w", err)
+		}
+		return kept.ID, b.put(kept)
+	}
 }
 
 func (b Backups) put(kept Backup) error {

@@ -3,10 +3,14 @@ package clientfile
 import "slices"
 
 // WrapEntry returns the entry that stands in for a server: the stdio shim,
-// which speaks to the running gateway and starts nothing itself.
+// which speaks to the running gateway and starts nothing itself. Without a
+// server the entry reaches all that the agent may use, under the name ostiary.
 func WrapEntry(app App, binary, dir, agent, server string) Entry {
 	e := Entry{App: app, Name: server, Type: "stdio", Command: binary,
 		Args: []string{"wrap", "--agent", agent, "--server", server, "--dir", dir}}
+	if server == "" {
+		e.Name, e.Args = "ostiary", []string{"wrap", "--agent", agent, "--dir", dir}
+	}
 	switch app {
 	case Copilot:
 		e.Extra = []Member{{Key: "tools", Raw: `["*"]`}}
