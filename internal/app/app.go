@@ -26,6 +26,7 @@ import (
 	"ostiary.dev/ostiary/internal/admin"
 	"ostiary.dev/ostiary/internal/clock"
 	"ostiary.dev/ostiary/internal/egress"
+	"ostiary.dev/ostiary/internal/forward"
 	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/logs"
 	"ostiary.dev/ostiary/internal/meter"
@@ -83,6 +84,9 @@ type App struct {
 
 	guard  *egress.Guard
 	tracer *meter.Tracer // nil: no traces; its methods then do nothing
+
+	drifted *drifts       // servers to examine again
+	probe   *forward.Step // examines servers while no data plane runs
 
 	ready      func()                 // Serve calls it once, when the data listener accepts
 	bound      atomic.Pointer[string] // Serve sets it: the address that the data listener has
@@ -175,7 +179,13 @@ func (a *App) open() error {
 	a.admin, err = admin.New(admin.Config{
 		Store: a.store, Ring: a.ring, Live: a.live, Recorder: a.record, Clock: a.clock, Gateway: a.gateway,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	a.drifted = newDrifts()
+	a.probe = a.newForward(nil)
+	a.admin.SetProber(a.probe)
+	return nil
 }
 
 // newLog returns the logger that the configuration asks for.
@@ -193,6 +203,9 @@ func newLog(c Logs, w io.Writer) (*slog.Logger, error) {
 // Close gives everything back, the lock last.
 func (a *App) Close() error {
 	var errs []error
+	if a.probe != nil {
+		a.probe.Close()
+	}
 	if a.store != nil {
 		errs = append(errs, a.store.Close())
 	}

@@ -2,11 +2,173 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"ostiary.dev/ostiary/internal/http1"
+	"ostiary.dev/ostiary/internal/logs"
 )
 
-// errNoDataPlane says that this build has operators' functions only.
-var errNoDataPlane = errors.New("this build cannot serve MCP clients yet")
+// Serve runs the data plane until ctx ends: it listens, serves, and then lets
+// calls under way finish, at most for the drain timeout.
+func (a *App) Serve(ctx context.Context) error {
+	if err := os.MkdirAll(a.runDir(), 0o700); err != nil {
+		return err
+	}
+	h, err := a.newHouse()
+	if err != nil {
+		return err
+	}
+	defer h.forward.Close()
+	a.admin.SetProber(h.forward)
+	a.reloaded = func(c *Config) { h.rate.Set(c.Limits.CallsPerMinute) }
+	a.health.Watch("record", a.recordHealth)
+	servers, err := a.listen(h)
+	if err != nil {
+		return err
+	}
+	var wait sync.WaitGroup
+	background, stop := context.WithCancel(context.Background())
+	defer wait.Wait()
+	defer stop()
+	wait.Go(func() { a.tend(background, h) })
+	wait.Go(func() { a.watchDrift(background) })
+	failed := make(chan error, len(servers))
+	for _, s := range servers {
+		wait.Go(func() { failed <- s.server.Serve(s.listener) })
+	}
+	a.ready()
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	return errors.Join(err, a.drain(h, servers))
+}
 
-// Serve runs the data plane until ctx ends.
-func (a *App) Serve(context.Context) error { return errNoDataPlane }
+// serving is one listener with its server.
+type serving struct {
+	server   *http1.Server
+	listener net.Listener
+}
+
+// listen opens the data listener and, when configured, the loopback one.
+func (a *App) listen(h *house) ([]serving, error) {
+	c := a.config.Load()
+	cert, err := a.dataCertificate(c)
+	if err != nil {
+		return nil, err
+	}
+	config := &tls.Config{
+		MinVersion:     tls.VersionTLS13,
+		GetCertificate: cert,
+		ClientAuth:     tls.VerifyClientCertIfGiven,
+		ClientCAs:      a.ring.CA().ClientPool(),
+	}
+	data, err := net.Listen("tcp", c.Listeners.Data.Address)
+	if err != nil {
+		return nil, fmt.Errorf("listen for clients: %w", err)
+	}
+	bound := data.Addr().String()
+	a.bound.Store(&bound)
+	all := []serving{{http1.NewServer(a.serverConfig(h.door.Face(""), config)), data}}
+	local := c.Listeners.Local
+	if local.Address == "" {
+		return all, nil
+	}
+	plain, err := net.Listen("tcp", local.Address)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("listen on loopback: %w", err), data.Close())
+	}
+	return append(all, serving{http1.NewServer(a.serverConfig(h.door.Face(local.Agent), nil)), plain}), nil
+}
+
+func (a *App) serverConfig(handler http1.Handler, config *tls.Config) http1.ServerConfig {
+	l := a.config.Load().Limits
+	lim := http1.DefaultLimits()
+	lim.URL, lim.Line, lim.HeaderBytes, lim.Fields = int(l.URLBytes), int(l.HeaderLineBytes), int(l.HeaderBytes), l.HeaderFields
+	lim.HeaderTimeout, lim.IdleTimeout = time.Duration(l.HeaderTimeout), time.Duration(l.IdleTimeout)
+	lim.WriteTimeout, lim.BodyTimeout = time.Duration(l.WriteTimeout), time.Duration(l.BodyTimeout)
+	return http1.ServerConfig{
+		Handler: handler, TLS: config, Limits: lim, HTTP2: config != nil, MaxConns: l.Connections,
+		ErrorLog: func(msg string, err error) { a.log.Warn(msg, logs.Err(err)) },
+		OnBad: func(peer netip.AddrPort, reason string) {
+			if err := a.record.Bad(peer, reason); err != nil {
+				a.logError("record a malformed connection", err)
+			}
+		},
+	}
+}
+
+// dataCertificate returns the listener's certificate: the operator's own
+// files, read again when they change, or one of the gateway's CA.
+func (a *App) dataCertificate(c *Config) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
+	files := c.Listeners.Data.TLS
+	if files.Cert == "" {
+		own := &issued{ca: a.ring.CA(), names: c.ServedNames(), clock: a.clock}
+		return own.get, nil
+	}
+	f := &certFiles{cert: a.filePath(files.Cert), key: a.filePath(files.Key), clock: a.clock}
+	if _, err := f.get(nil); err != nil {
+		return nil, fmt.Errorf("load the data listener's certificate: %w", err)
+	}
+	return f.get, nil
+}
+
+// tend does what must be done from time to time: it ends what was revoked or
+// expired, flushes counted summaries and shows how many sessions are open.
+func (a *App) tend(ctx context.Context, h *house) {
+	changed, cancel := a.live.Subscribe()
+	defer cancel()
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+			h.path.Sweep()
+			h.forward.Retain(a.live.Load())
+		case <-second.C:
+			now := a.clock.Now()
+			h.path.Sweep()
+			h.door.Expire(now)
+			a.meters.Sessions("http", h.door.Sessions())
+			if err := a.record.Flush(now); err != nil {
+				a.logError("flush the record", err)
+			}
+		}
+	}
+}
+
+// drain lets calls finish, ends streams and closes the listeners.
+func (a *App) drain(h *house, servers []serving) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(a.config.Load().Limits.DrainTimeout))
+	defer cancel()
+	h.path.EndStreams()
+	var errs []error
+	for _, s := range servers {
+		if err := s.server.Shutdown(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			errs = append(errs, err)
+		}
+	}
+	for _, s := range servers {
+		errs = append(errs, s.server.Close())
+	}
+	return errors.Join(append(errs, a.record.Flush(a.clock.Now().Add(time.Second)))...)
+}
+
+func (a *App) recordHealth() (state, detail string) {
+	if err := a.records.Healthy(); err != nil {
+		return stateFail, "calls are refused: " + err.Error()
+	}
+	return stateOK, ""
+}
+
+func (a *App) runDir() string { return filepath.Join(a.dir, runName) }

@@ -166,6 +166,10 @@ func (s *Step) notification(x *exchange.Exchange) error {
 		return nil
 	}
 	switch f.Method {
+	case "notifications/tools/list_changed":
+		if s.Drift != nil {
+			s.Drift(x.Server.ID)
+		}
 	case "notifications/progress":
 		if token := x.Message.ProgressToken(); token.IsZero() || token != progressOf(x) {
 			x.Drop = fault.BadMessage

@@ -74,7 +74,7 @@ func refusal(x *exchange.Exchange) error {
 	if x.Decision.Kind == fault.ServerUnknown {
 		return fault.New(fault.ServerUnknown)
 	}
-	return fault.New(x.Decision.Kind)
+	return fault.New(fault.Denied)
 }
 
 // speaks refuses an era that the server is known not to speak, in the words

@@ -94,11 +94,11 @@ func NewRate(perMinute int) *Rate {
 
 // Take spends one call of key at time now or refuses with fault.RateLimited.
 func (r *Rate) Take(key string, now time.Time) error {
-	if r == nil || r.perMinute == 0 {
-		return nil
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.perMinute == 0 {
+		return nil
+	}
 	b, ok := r.buckets[key]
 	if !ok {
 		r.forget(now)
@@ -126,4 +126,12 @@ func (r *Rate) forget(now time.Time) {
 			delete(r.buckets, k)
 		}
 	}
+}
+
+// Set changes the bound; buckets keep what is left in them, at most the new
+// bound.
+func (r *Rate) Set(perMinute int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.perMinute = float64(perMinute)
 }

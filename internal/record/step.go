@@ -11,6 +11,7 @@ package record
 import (
 	"context"
 	"encoding/json"
+	"net/netip"
 	"time"
 
 	"ostiary.dev/ostiary/internal/clock"
@@ -95,6 +96,26 @@ func (s *Step) Close(_ context.Context, x *exchange.Exchange) error {
 	return s.write(&e)
 }
 
+// Bad records a connection that never became a request: reason is one of a
+// closed set of sentences of ours. Floods are counted.
+func (s *Step) Bad(peer netip.AddrPort, reason string) error {
+	now := s.clock.Now()
+	write, summary := s.flood.admit(fault.BadHeader, now)
+	if summary != nil {
+		if err := s.write(summary); err != nil {
+			return err
+		}
+	}
+	if !write {
+		return nil
+	}
+	e := Entry{Time: stamp(now), Kind: "exchange", Outcome: string(exchange.Refused), Reason: string(fault.BadHeader), Detail: reason}
+	if peer.IsValid() {
+		e.Peer = peer.Addr().String()
+	}
+	return s.write(&e)
+}
+
 // Admin records a change by an operator: what was done, by whom, and the
 // change itself, which must hold no secret.
 func (s *Step) Admin(kind, by, subject, reason string, change any) error {
@@ -147,6 +168,9 @@ func entryOf(x *exchange.Exchange, now time.Time) Entry {
 	}
 	if x.Fault != nil {
 		e.Reason, e.Status = string(x.Fault.Kind), x.Fault.Status()
+	}
+	if e.Decision == "deny" && x.Decision.Kind != "" { // the caller was told less
+		e.Reason = string(x.Decision.Kind)
 	}
 	return e
 }

@@ -1,0 +1,137 @@
+package app
+
+import (
+	"context"
+	"net"
+	"path/filepath"
+	"time"
+
+	"ostiary.dev/ostiary/internal/admit"
+	"ostiary.dev/ostiary/internal/aggregate"
+	"ostiary.dev/ostiary/internal/authorize"
+	"ostiary.dev/ostiary/internal/exchange"
+	"ostiary.dev/ostiary/internal/forward"
+	"ostiary.dev/ostiary/internal/gateway"
+	"ostiary.dev/ostiary/internal/identify"
+	"ostiary.dev/ostiary/internal/identity"
+	"ostiary.dev/ostiary/internal/keys"
+	"ostiary.dev/ostiary/internal/logs"
+	"ostiary.dev/ostiary/internal/quota"
+	"ostiary.dev/ostiary/internal/registry"
+	"ostiary.dev/ostiary/internal/wire"
+)
+
+// house is the data plane: every room of the path, wired once.
+type house struct {
+	door    *admit.Door
+	who     *identify.Step
+	may     *authorize.Step
+	forward *forward.Step
+	path    *gateway.Gateway
+	rate    *quota.Rate
+	budget  *quota.Budget
+}
+
+// newForward returns the room that reaches servers; commands use it too, to
+// examine a server before it is approved.
+func (a *App) newForward(budget *quota.Budget) *forward.Step {
+	l := a.config.Load().Limits
+	return forward.New(forward.Config{
+		Dial: func(ctx context.Context, network, addr string, private bool) (net.Conn, error) {
+			return a.guard.Dial(ctx, network, addr, private)
+		},
+		Open: func(server string, s registry.Secret) ([]byte, error) {
+			return a.ring.Open(keys.UpstreamCredentials, keys.Identity{
+				Tenant: keys.DefaultTenant, Kind: "server-secret", Record: server, Column: s.Name, Version: "1"}, s.Sealed)
+		},
+		Environ: a.environ,
+		Budget:  budget,
+		Clock:   a.clock,
+		Log: func(server, msg string, err error) {
+			a.log.Info(msg, logs.Public("server", server), logs.Err(err))
+		},
+		Dir:  filepath.Join(a.dir, runName),
+		Wire: a.wireLimits(),
+		Limits: forward.Limits{
+			Call: time.Duration(l.CallTimeout), Idle: time.Duration(l.StreamIdle), ListenIdle: time.Duration(l.ListenIdle),
+			Start: time.Duration(l.StartTimeout), InFlight: l.InFlightPerServer, Processes: l.Processes,
+			ProcessIdle: time.Duration(l.ProcessIdle), PerSecond: l.NotificationsPerSecond, Queue: l.Queue,
+		},
+	})
+}
+
+func (a *App) environ(name string) (string, bool) {
+	if a.options.Environ == nil {
+		return "", false
+	}
+	return a.options.Environ(name)
+}
+
+// wireLimits returns the bounds of one message.
+func (a *App) wireLimits() wire.Limits {
+	l, w := a.config.Load().Limits, wire.DefaultLimits()
+	w.Bytes, w.Depth, w.Members, w.Elements = int(l.MessageBytes), l.Depth, l.Members, l.Elements
+	w.Tokens, w.Number, w.Blocks = l.Tokens, int(l.NumberBytes), l.ContentBlocks
+	return w
+}
+
+// newHouse wires the path.
+func (a *App) newHouse() (*house, error) {
+	c := a.config.Load()
+	l := c.Limits
+	h := &house{budget: quota.NewBudget(int64(l.BufferedBytes)), rate: quota.NewRate(l.CallsPerMinute)}
+	h.forward = a.newForward(h.budget)
+	h.who = &identify.Step{Verifier: identity.NewVerifier(a.ring.HashToken, keys.TrustDomain), Live: a.live, Clock: a.clock}
+	h.may = &authorize.Step{Live: a.live, Drift: a.drifted.add}
+	h.door = admit.New(admit.Config{
+		Names: c.ServedNames(), Origins: c.Listeners.Data.CORSOrigins, Handles: a.ring.Handles(), Clock: a.clock,
+		Budget: h.budget, Rate: h.rate, Wire: a.wireLimits(), Forget: h.forward.Forget,
+		Limits: admit.Limits{
+			InFlight: l.InFlight, Streams: l.Streams, Listen: l.ListenStreams, Sessions: l.Sessions, Batch: l.BatchMembers,
+			URIs: l.Subscriptions, SessionIdle: time.Duration(l.SessionIdle), SessionLife: time.Duration(l.SessionAge),
+			KeepAlive: 15 * time.Second, StateLife: 15 * time.Minute, RequestState: 64 << 10,
+		},
+	})
+	split := &aggregate.Step{Live: a.live, Handles: a.ring.Handles(), Clock: a.clock, Patience: 5 * time.Second, Version: a.options.Version}
+	var err error
+	h.path, err = gateway.New(gateway.Steps{
+		Identify:  h.who.Caller,
+		Read:      func(ctx context.Context, x *exchange.Exchange) error { return x.Face.Read(ctx, x) },
+		Split:     split.Split,
+		Authorize: h.may.Call,
+		Open:      a.record.Open,
+		Forward:   h.forward.Send,
+		Answer:    h.may.Answer,
+		Return:    h.forward.Return,
+		Close:     a.record.Close,
+		Still:     h.still,
+		Done:      a.done,
+	}, a.logExchange)
+	if err != nil {
+		return nil, err
+	}
+	h.door.Serve(h.path)
+	return h, nil
+}
+
+// still reports whether an exchange under way may go on.
+func (h *house) still(x *exchange.Exchange) error {
+	if err := h.who.Still(x); err != nil {
+		return err
+	}
+	return h.may.Still(x)
+}
+
+// done counts an exchange when everything about it is over.
+func (a *App) done(x *exchange.Exchange) {
+	now := a.clock.Now()
+	a.meters.Observe(x, now.Sub(x.Start))
+	a.tracer.Start(x)
+	a.tracer.End(x, now)
+}
+
+// logExchange logs why an exchange was refused or failed. Causes are for
+// operators; they hold no credential and no content.
+func (a *App) logExchange(msg string, x *exchange.Exchange, err error) {
+	a.log.Info(msg, logs.Public("exchange", x.ID), logs.Public("server", x.Endpoint), logs.Public("method", x.Method()), logs.Err(err))
+}
