@@ -55,6 +55,7 @@ type conn struct {
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{srv: s, raw: nc, nc: nc, peer: addrPort(nc.RemoteAddr()), local: addrPort(nc.LocalAddr())}
 	c.in.src = c
+	c.watch.source, c.watch.done = c, make(chan struct{}, 1)
 	c.phase = readHead
 	return c
 }

@@ -30,7 +30,6 @@ type watch struct {
 func (c *conn) startWatch() {
 	w := &c.watch
 	if w.timer == nil {
-		w.source, w.done = c, make(chan struct{}, 1)
 		w.timer = time.AfterFunc(watchDelay, w.run)
 	} else {
 		w.timer.Reset(watchDelay)
