@@ -1,0 +1,200 @@
+package wire
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"unicode/utf8"
+
+	"ostiary.dev/ostiary/internal/fault"
+)
+
+// Edit replaces the bytes [Start, End) of a message by Text; Start == End
+// inserts.
+type Edit struct {
+	Start, End int
+	Text       []byte
+}
+
+// Rewrite returns the message with the edits made: bytes outside their ranges
+// do not change, and the result is tokenized and checked once more under the
+// same limits. Edits come in any order; inserts at one place keep theirs.
+// Overlapping edits are an error of the caller's and refused as Internal.
+func (m *Message) Rewrite(edits ...Edit) (*Message, error) {
+	raw, err := splice(m.doc.raw, edits)
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err)
+	}
+	n, err := Parse(raw, m.lim, m.side)
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// splice returns raw with the edits made.
+func splice(raw []byte, edits []Edit) ([]byte, error) {
+	edits = slices.Clone(edits)
+	slices.SortStableFunc(edits, func(a, b Edit) int {
+		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.End, b.End))
+	})
+	size, last := len(raw), 0
+	for _, e := range edits {
+		if e.Start < last || e.End < e.Start || e.End > len(raw) {
+			return nil, fmt.Errorf("edit of bytes %d to %d overlaps another or lies outside", e.Start, e.End)
+		}
+		size, last = size+len(e.Text)-(e.End-e.Start), e.End
+	}
+	out := make([]byte, 0, size)
+	last = 0
+	for _, e := range edits {
+		out = append(out, raw[last:e.Start]...)
+		out = append(out, e.Text...)
+		last = e.End
+	}
+	return append(out, raw[last:]...), nil
+}
+
+// Replace returns the edit that puts the JSON text in the place of v.
+func Replace(v Value, text []byte) Edit {
+	start, end := v.Range()
+	return Edit{start, end, text}
+}
+
+// SetMember returns the edit that gives obj a member key with the JSON value
+// text: in the place of the value it has, else after the last member. Of two
+// members for the same empty object only one can be set at a time.
+func SetMember(obj Value, key string, text []byte) Edit {
+	if v := obj.Get(key); v.Exists() {
+		return Replace(v, text)
+	}
+	start, _ := obj.Range()
+	at, comma := start+1, false
+	for _, v := range obj.Members() {
+		_, at = v.Range()
+		comma = true
+	}
+	var insert []byte
+	if comma {
+		insert = append(insert, ',')
+	}
+	insert = append(insert, Quote(key)...)
+	insert = append(insert, ':')
+	return Edit{at, at, append(insert, text...)}
+}
+
+// span is a byte range that one comma-separated item takes.
+type span struct {
+	start, end int
+	drop       bool
+}
+
+// RemoveMember returns the edit that takes the member key and one comma out of
+// obj; false if there is none.
+func RemoveMember(obj Value, key string) (Edit, bool) {
+	edits := RemoveMembers(obj, func(m Member, _ Value) bool { return m.Key == key })
+	if len(edits) == 0 {
+		return Edit{}, false
+	}
+	return edits[0], true
+}
+
+// RemoveMembers returns the edits that take out the members for which drop
+// reports true.
+func RemoveMembers(obj Value, drop func(m Member, v Value) bool) []Edit {
+	var spans []span
+	for m, v := range obj.Members() {
+		_, end := v.Range()
+		spans = append(spans, span{m.Start, end, drop(m, v)})
+	}
+	return removals(spans)
+}
+
+// RemoveElements returns the edits that take out the elements for which drop
+// reports true.
+func RemoveElements(arr Value, drop func(i int, v Value) bool) []Edit {
+	var spans []span
+	for v := range arr.Elements() {
+		start, end := v.Range()
+		spans = append(spans, span{start, end, drop(len(spans), v)})
+	}
+	return removals(spans)
+}
+
+// removals returns the edits that take out dropped items with their commas:
+// the comma before an item if any item stays before it, else the one after.
+func removals(spans []span) []Edit {
+	var edits []Edit
+	kept := false
+	for i, s := range spans {
+		switch {
+		case !s.drop:
+			kept = true
+		case kept:
+			edits = append(edits, Edit{spans[i-1].end, s.end, nil})
+		case i+1 < len(spans):
+			edits = append(edits, Edit{s.start, spans[i+1].start, nil})
+		default:
+			edits = append(edits, Edit{s.start, s.end, nil})
+		}
+	}
+	return edits
+}
+
+// Quote returns s as a JSON string in its shortest valid spelling. Bytes that
+// are not UTF-8 become U+FFFD; text that was read by this room has none.
+func Quote(s string) []byte {
+	const hex = "0123456789abcdef"
+	out := append(make([]byte, 0, len(s)+2), '"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			out = append(out, '\\', byte(r))
+		case r == '\n':
+			out = append(out, `\n`...)
+		case r == '\r':
+			out = append(out, `\r`...)
+		case r == '\t':
+			out = append(out, `\t`...)
+		case r < 0x20:
+			out = append(out, '\\', 'u', '0', '0', hex[r>>4], hex[r&15])
+		default:
+			out = utf8.AppendRune(out, r)
+		}
+	}
+	return append(out, '"')
+}
+
+// WithID returns the message under another id. Only an error answer can go
+// without one or under NullID.
+func (m *Message) WithID(id ID) (*Message, error) {
+	if m.id == id && !id.IsZero() {
+		return m, nil
+	}
+	if !id.IsZero() {
+		return m.Rewrite(SetMember(m.Root(), "id", []byte(id.Raw())))
+	}
+	if e, ok := RemoveMember(m.Root(), "id"); ok {
+		return m.Rewrite(e)
+	}
+	return m, nil
+}
+
+// OneLine returns the message without line breaks, for framings that end at
+// one: LF and CR between tokens become spaces. In strings there are none, so
+// the length and every range stay.
+func (m *Message) OneLine() *Message {
+	raw := m.doc.raw
+	if bytes.IndexByte(raw, '\n') < 0 && bytes.IndexByte(raw, '\r') < 0 {
+		return m
+	}
+	n := *m
+	n.doc.raw = slices.Clone(raw)
+	for i, c := range n.doc.raw {
+		if c == '\n' || c == '\r' {
+			n.doc.raw[i] = ' '
+		}
+	}
+	return &n
+}
