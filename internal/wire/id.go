@@ -49,3 +49,16 @@ func (id ID) Raw() string {
 
 // String returns the id as Raw does, for logs.
 func (id ID) String() string { return id.Raw() }
+
+// ParseID is the inverse of Raw: it returns the zero ID for "" and for any
+// text that is not a string, an integer or null.
+func ParseID(raw string) ID {
+	if raw == "null" {
+		return NullID
+	}
+	v, err := ParseValue([]byte(raw), ownLimits())
+	if err != nil {
+		return ID{}
+	}
+	return v.ID()
+}

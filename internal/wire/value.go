@@ -129,6 +129,26 @@ func (v Value) Len() int {
 	return n
 }
 
+// Depth returns how deep objects and arrays nest: 1 for one that holds none, 0
+// for other kinds.
+func (v Value) Depth() int {
+	if k := v.Kind(); k != Object && k != Array {
+		return 0
+	}
+	toks, deepest := v.doc.toks, 0
+	var ends []uint32 // of the objects and arrays around the token
+	for i := v.at; i < toks[v.at].next; i++ {
+		for len(ends) > 0 && ends[len(ends)-1] <= i {
+			ends = ends[:len(ends)-1]
+		}
+		if k := toks[i].kind; k == Object || k == Array {
+			ends = append(ends, toks[i].next)
+			deepest = max(deepest, len(ends))
+		}
+	}
+	return deepest
+}
+
 // Members yields the members of an object in their order.
 func (v Value) Members() iter.Seq2[Member, Value] {
 	return func(yield func(Member, Value) bool) {
