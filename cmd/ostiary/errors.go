@@ -86,6 +86,9 @@ func describe(err error) failure {
 			exit: exitUnavailable}
 	case errors.As(err, &refused):
 		f = failure{Code: string(refused.Kind), Message: err.Error(), exit: exitOther}
+		if refused.Kind == fault.UpstreamUnreachable || refused.Kind == fault.UpstreamLate {
+			f.Fix, f.exit = "check that the gateway runs: ostiary status", exitUnavailable
+		}
 	case strings.HasPrefix(err.Error(), "unknown command"):
 		f = failure{Code: "invalid", Message: strings.ReplaceAll(err.Error(), "\n\n", "\n"), Fix: "see: ostiary --help", exit: exitUsage}
 	}

@@ -54,9 +54,9 @@ type Config struct {
 	Clock    clock.Clock
 }
 
-// probeTimeout bounds one examination of a server (protocol.md 4.6: start and
-// probe).
-const probeTimeout = 30 * time.Second
+// probeTimeout bounds one examination of a server: two eras, each with the start
+// and probe of protocol.md 4.6.
+const probeTimeout = 60 * time.Second
 
 // metaVersion is the store's key of the registry's version.
 const metaVersion = "registry.version"

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"ostiary.dev/ostiary/internal/admin"
+	"ostiary.dev/ostiary/internal/identity"
 )
 
 // gatewayIn makes a gateway whose listeners take any free port.
@@ -485,5 +486,41 @@ func TestDoctorFindsWhatIsWrong(t *testing.T) {
 	write(t, dir, "nonsense: 1\n")
 	if f := state()["configuration"]; f.State != stateFail {
 		t.Fatalf("got %+v", f)
+	}
+}
+
+func TestLocalClientBorrowsACertificate(t *testing.T) {
+	dir := gatewayIn(t)
+	a, _ := operators(t, dir, UpOptions{})
+	api := a.API()
+	if _, err := api.RegisterAgent(t.Context(), admin.RegisterAgent{ID: "app"}); err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Wait: time.Minute}
+	if _, err := AttachLocal(t.Context(), dir, o, admin.Attach{}); err == nil {
+		t.Fatal("attached to a gateway that does not serve")
+	}
+	a.running.Store(true)
+	local, err := AttachLocal(t.Context(), dir, o, admin.Attach{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if local.Agent != "app" || !strings.HasSuffix(local.URL, "/mcp") || local.TLS.RootCAs == nil || local.MessageBytes != 4<<20 {
+		t.Fatalf("got %+v", local)
+	}
+	cert, err := local.TLS.GetClientCertificate(&tls.CertificateRequestInfo{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := identity.NewVerifier(a.ring.HashToken, "ostiary.local")
+	p, err := v.Verify(identity.Credential{Chain: []*x509.Certificate{cert.Leaf}}, a.live.Load(), a.clock.Now())
+	if err != nil || p.ID != "app" {
+		t.Fatalf("the borrowed certificate identifies %+v, %v", p, err)
+	}
+	if again, err := local.TLS.GetClientCertificate(&tls.CertificateRequestInfo{}); err != nil || again != cert {
+		t.Fatal("a certificate is made for each connection")
+	}
+	if _, err := AttachLocal(t.Context(), dir, o, admin.Attach{Agent: "other"}); err == nil {
+		t.Fatal("attached as an agent that is not registered")
 	}
 }
