@@ -201,7 +201,7 @@ func (r *OutRequest) appendHead(b []byte) []byte {
 // head reads heads up to the first that is not interim.
 func (k *call) head() (status int, old bool, f facts, err error) {
 	for interim := 0; ; interim++ {
-		head, err := k.cc.in.readHead(&k.client.lim, errLongStart)
+		head, err := k.cc.in.readHead(&k.client.lim, errLongStart, "HTTP/1.")
 		if err != nil {
 			return 0, false, f, err
 		}

@@ -49,13 +49,18 @@ const startSlack = 64
 
 // readHead reads up to the empty line that ends a head and returns all of it,
 // start line first, every line with its CRLF. io.EOF means that the peer ended
-// between two messages. long is the error for a start line beyond max.URL.
-func (b *reader) readHead(max *Limits, long error) (string, error) {
+// between two messages. long is the error for a start line beyond max.URL;
+begins is what a start line must begin with, so that a peer of another
+protocol is found out at once.
+func (b *reader) readHead(max *Limits, long error, begins string) (string, error) {
 	start, seen, fields, first := 0, 0, 0, 0 // offsets from b.r
 	for {
 		i := bytes.IndexByte(b.buf[b.r+seen:b.w], '\n')
 		if i < 0 {
 			seen = b.buffered()
+			if n := min(seen, len(begins)); string(b.buf[b.r:b.r+n]) != begins[:n] {
+				return "", errStartLine
+			}
 			if err := tooLong(max, first, fields, seen, start, long); err != nil {
 				return "", err
 			}

@@ -64,7 +64,7 @@ func (b *requestBody) close() {
 // readRequest reads and checks the next head.
 func (c *conn) readRequest(s *serving) error {
 	lim := &c.srv.lim
-	head, err := c.in.readHead(lim, errLongTarget)
+	head, err := c.in.readHead(lim, errLongTarget, "")
 	if err != nil {
 		return err
 	}
