@@ -50,8 +50,8 @@ const startSlack = 64
 // readHead reads up to the empty line that ends a head and returns all of it,
 // start line first, every line with its CRLF. io.EOF means that the peer ended
 // between two messages. long is the error for a start line beyond max.URL;
-begins is what a start line must begin with, so that a peer of another
-protocol is found out at once.
+// begins is what a start line must begin with, so that a peer of another
+// protocol is found out at once.
 func (b *reader) readHead(max *Limits, long error, begins string) (string, error) {
 	start, seen, fields, first := 0, 0, 0, 0 // offsets from b.r
 	for {
