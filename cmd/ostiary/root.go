@@ -51,7 +51,7 @@ func newRoot(c *cli) *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.AddCommand(
 		newInit(c), newUp(c), newStatus(c), newCheck(c), newVersion(c), newConfig(c), newDoctor(c),
-		newServer(c), newTool(c), newAgent(c), newToken(c), newAccess(c),
+		newServer(c), newTool(c), newAgent(c), newToken(c), newAccess(c), newImport(c), newClient(c),
 	)
 	addTopics(root)
 	c.completions(root)
