@@ -61,7 +61,7 @@ func (f *face) modern(x *exchange.Exchange, inBody string, has bool) error {
 	if err := wire.CheckMirrors(m, mr.Version, mr.Method, mr.HasMethod, mr.Name, mr.HasName, mr.Params, nil, false); err != nil {
 		return err
 	}
-	if !known {
+	if !known || fact.Extension != "" { // no extension can be enabled yet
 		return fault.New(fault.MethodUnknown)
 	}
 	x.Fact = fact

@@ -25,6 +25,7 @@ type sessions struct {
 	mu       sync.Mutex
 	byHandle map[string]*session
 	held     map[string]int       // sessions per principal
+	evicted  []string             // ids whose state elsewhere is still to be dropped
 	ended    map[string]time.Time // ids of ended sessions, until their handles expire
 }
 
@@ -64,15 +65,38 @@ type carried struct {
 // binds the session to this process.
 const headerRoom = 2 << 10
 
-// Take and Give let a session be counted while initialize is under way.
+// Take and Give let a session be counted while initialize is under way. A
+// principal that holds as many as it may loses the one that it has not used
+// for longest, unless all of them are busy: many clients never end theirs.
 func (s *sessions) Take(principal string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.held[principal] >= s.limits.Sessions && s.limits.Sessions > 0 {
+	if s.limits.Sessions > 0 && s.held[principal] >= s.limits.Sessions && !s.evict(principal) {
 		return fault.New(fault.Busy)
 	}
 	s.held[principal]++
 	return nil
+}
+
+// evict ends the least recently used session of principal that is not busy.
+// The caller holds mu.
+func (s *sessions) evict(principal string) bool {
+	var oldest *session
+	var since time.Time
+	for _, live := range s.byHandle {
+		if live.principal != principal {
+			continue
+		}
+		if used, busy := live.state(); !busy && (oldest == nil || used.Before(since)) {
+			oldest, since = live, used
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	s.drop(oldest)
+	s.evicted = append(s.evicted, oldest.session.ID)
+	return true
 }
 
 // Give frees one session of principal.
@@ -160,7 +184,7 @@ func (s *sessions) revive(c carried, principal, endpoint, handle string, now tim
 	if live := s.byHandle[handle]; live != nil {
 		return live, nil
 	}
-	if s.limits.Sessions > 0 && s.held[principal] >= s.limits.Sessions {
+	if s.limits.Sessions > 0 && s.held[principal] >= s.limits.Sessions && !s.evict(principal) {
 		return nil, fault.New(fault.Busy)
 	}
 	e := &exchange.Session{
@@ -176,6 +200,11 @@ func (s *sessions) revive(c carried, principal, endpoint, handle string, now tim
 func (s *sessions) end(live *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.drop(live)
+}
+
+// drop ends a session. The caller holds mu.
+func (s *sessions) drop(live *session) {
 	if s.byHandle[live.handle] == live {
 		delete(s.byHandle, live.handle)
 		s.release(live.principal)
@@ -192,6 +221,8 @@ func (s *sessions) expire(now time.Time) {
 			idle = append(idle, live)
 		}
 	}
+	evicted := s.evicted
+	s.evicted = nil
 	for id, until := range s.ended {
 		if now.After(until) {
 			delete(s.ended, id)
@@ -201,6 +232,9 @@ func (s *sessions) expire(now time.Time) {
 	for _, live := range idle {
 		s.end(live)
 		s.forget(live.session.ID)
+	}
+	for _, id := range evicted {
+		s.forget(id)
 	}
 }
 
@@ -216,10 +250,16 @@ func (s *session) touch(now time.Time) {
 	s.mu.Unlock()
 }
 
-func (s *session) idle(now time.Time, most time.Duration) bool {
+// state returns when the session was used last and whether it is in use now.
+func (s *session) state() (used time.Time, busy bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.stream && len(s.under) == 0 && now.Sub(s.used) > most
+	return s.used, s.stream || len(s.under) > 0
+}
+
+func (s *session) idle(now time.Time, most time.Duration) bool {
+	used, busy := s.state()
+	return !busy && now.Sub(used) > most
 }
 
 func (s *session) enter(id wire.ID) bool {

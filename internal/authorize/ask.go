@@ -34,7 +34,7 @@ func (s *Step) inputRequired(x *exchange.Exchange) error {
 	}
 	for _, v := range r.Get("inputRequests").Members() {
 		method, _ := v.Get("method").Text()
-		f, known := wire.Lookup(method, wire.LatestLegacy, wire.FromServer)
+		f, known := wire.LookupInput(method, x.Version)
 		if !known || f.Capability == "" {
 			return fault.New(fault.ElicitationBlocked)
 		}

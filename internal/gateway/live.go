@@ -30,8 +30,8 @@ type flight struct {
 
 var turn atomic.Uint32 // spreads flights over shards
 
-func newLive() live {
-	var l live
+func newLive() *live {
+	l := &live{}
 	for i := range l.shards {
 		l.shards[i].set = map[*flight]struct{}{}
 	}

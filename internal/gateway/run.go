@@ -15,7 +15,7 @@ import (
 type Gateway struct {
 	steps Steps
 	path  path
-	live  live
+	live  *live
 	log   func(msg string, x *exchange.Exchange, err error)
 }
 
