@@ -3,13 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
@@ -27,7 +31,11 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: os.Getenv("UPDATE") != "",
-		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"ports": ports},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"ports":   ports,
+			"serving": func(ts *testscript.TestScript, _ bool, args []string) { await(ts, args[0], "ok") },
+			"checks":  func(ts *testscript.TestScript, _ bool, args []string) { await(ts, args[0], args[1]) },
+		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("OSTIARY_DIR", e.WorkDir+"/D")
 			e.Setenv("NO_COLOR", "1")
@@ -44,6 +52,27 @@ func ports(ts *testscript.TestScript, _ bool, names []string) {
 		ts.Setenv(name, l.Addr().String())
 		ts.Check(l.Close())
 	}
+}
+
+// await asks the admin listener at address until its checks hold want.
+func await(ts *testscript.TestScript, address, want string) {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true,
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // the script knows whom it started
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	var last string
+	for range 3000 {
+		resp, err := client.Get("https://" + address + "/readyz?verbose")
+		if err == nil {
+			text, err := io.ReadAll(resp.Body)
+			ts.Check(errors.Join(err, resp.Body.Close()))
+			if last = string(text); resp.StatusCode == http.StatusOK && strings.Contains(last, want) {
+				return
+			}
+		}
+		<-poll.C
+	}
+	ts.Fatalf("%s never said %q; it said %q", address, want, last)
 }
 
 // walk calls visit for every command that can be run.

@@ -32,7 +32,7 @@ type change struct {
 
 // connectWait bounds how long a command waits for another one or for a gateway
 // that starts.
-const connectWait = 15 * time.Second
+const connectWait = 30 * time.Second
 
 func newRoot(c *cli) *cobra.Command {
 	root := &cobra.Command{

@@ -106,16 +106,23 @@ func load(path string, environ func(string) (string, bool)) (*Config, digest, er
 	if err != nil {
 		return nil, "", err
 	}
+	c, err := placed(path, text, environ)
+	return c, digestOf(text), err
+}
+
+// placed parses the text of the file at path and makes the data directory
+// absolute.
+func placed(path string, text []byte, environ func(string) (string, bool)) (*Config, error) {
 	c, err := Parse(path, text, environ)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	if c.DataDir == "" {
 		c.DataDir = filepath.Dir(path)
 	} else if !filepath.IsAbs(c.DataDir) {
 		c.DataDir = filepath.Join(filepath.Dir(path), c.DataDir)
 	}
-	return c, digestOf(text), nil
+	return c, nil
 }
 
 // readConfig reads at most maxConfig bytes; Parse refuses the byte beyond.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/fsnotify/fsnotify"
 
@@ -44,18 +45,30 @@ func ownFile(path string) bool {
 	return strings.HasPrefix(name, storeName) || strings.HasPrefix(name, recordName) || name == lockName || name == socketName
 }
 
+// checkFile is the check that says whether the file could be read.
+const checkFile = "config file"
+
+// settle is how long the file must rest before it is read: many editors empty
+// a file before they fill it.
+const settle = 50 * time.Millisecond
+
 func (a *App) watch(ctx context.Context, w *fsnotify.Watcher, o UpOptions) {
+	rest := time.NewTimer(settle)
+	rest.Stop()
+	defer rest.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-rest.C:
+			a.Reload(ctx)
 		case <-o.Reload:
 			a.notify(o, "RELOADING=1")
 			a.Reload(ctx)
 			a.notify(o, "READY=1")
 		case e := <-w.Events:
 			if !ownFile(e.Name) {
-				a.Reload(ctx)
+				rest.Reset(settle)
 			}
 		case err := <-w.Errors:
 			a.logError("watch the configuration", err)
@@ -75,13 +88,15 @@ func (a *App) Reload(ctx context.Context) {
 	}
 	sum, old := digestOf(text), *a.digest.Load()
 	if sum == old {
+		a.health.Set(checkFile, stateOK, "")
 		return
 	}
-	next, _, err := load(a.file, a.options.Environ)
+	next, err := placed(a.file, text, a.options.Environ)
 	if err != nil {
 		a.keepOld(err)
 		return
 	}
+	a.health.Set(checkFile, stateOK, "")
 	now := a.config.Load()
 	merged, hot, cold := plan(now, next)
 	if len(hot) > 0 {
@@ -112,7 +127,7 @@ func (a *App) Reload(ctx context.Context) {
 }
 
 func (a *App) keepOld(err error) {
-	a.health.Set("config", stateDegraded, "the file is not valid, the old one stays: "+err.Error())
+	a.health.Set(checkFile, stateDegraded, "is not valid, the old one stays: "+err.Error())
 	a.logError("the configuration is not valid; the old one stays", err)
 }
 
