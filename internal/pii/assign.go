@@ -1,0 +1,260 @@
+package pii
+
+// Secrets without a form of their own: what stands beside a name that says so.
+
+// assigned handles ":", "=", "," and ">" at i: a name before, a value after.
+func (r *run) assigned(v *view, i int) int {
+	b := v.b
+	lo, hi := nameBefore(b, i)
+	if hi-lo < 3 {
+		return i
+	}
+	strength := secretName(b[lo:hi])
+	if strength == 0 {
+		return i
+	}
+	k, quoted := valueStart(b, i)
+	if k == len(b) {
+		return i
+	}
+	e := valueEnd(b, k, quoted)
+	if hasPrefix(b[k:], "Bearer ") || hasPrefix(b[k:], "Basic ") || hasPrefix(b[k:], "token ") {
+		for b[k] != ' ' {
+			k++
+		}
+		k++
+		e = valueEnd(b, k, quoted)
+	}
+	if !secretValue(b[k:e], strength) {
+		return i
+	}
+	sub := "generic-api-key"
+	if strength == 2 {
+		sub = "PASSWORD"
+	}
+	r.emit(v, k, e, Secret, sub, 0.85, "value beside the name of a secret")
+	return e
+}
+
+// nameBefore finds the identifier that an operator at i assigns to.
+func nameBefore(b []byte, i int) (lo, hi int) {
+	hi = i
+	for hi > 0 && i-hi < 6 && (b[hi-1] == ' ' || b[hi-1] == '"' || b[hi-1] == '\'' || b[hi-1] == ':' || b[hi-1] == '?' || b[hi-1] == '.' || b[hi-1] == '\\' || b[hi-1] == '\t') {
+		hi--
+	}
+	if b[i] == ',' && (hi == i || b[hi] != '"' && b[hi] != '\'') {
+		return 0, 0
+	}
+	lo = nameStart(b, hi)
+	switch string(b[lo:hi]) {
+	case "string", "String", "str", "const", "text":
+		if lo > 1 && b[lo-1] == ' ' {
+			hi = lo - 1
+			lo = nameStart(b, hi)
+		}
+	}
+	if b[i] == '>' && (lo == 0 || b[lo-1] != '<') {
+		return 0, 0
+	}
+	return lo, hi
+}
+
+func nameStart(b []byte, hi int) int {
+	lo := hi
+	for lo > 0 && hi-lo < 64 && (isAlnum(b[lo-1]) || b[lo-1] == '_' || b[lo-1] == '-' || b[lo-1] == '.' || b[lo-1] >= 0x80) {
+		lo--
+	}
+	return lo
+}
+
+// valueStart skips the operator and blanks, and an opening quote.
+func valueStart(b []byte, i int) (k int, quoted byte) {
+	k = i + 1
+	for k < len(b) && k-i < 5 && (b[k] == '=' || b[k] == ':' || b[k] == '>') {
+		k++
+	}
+	for s := k; k < len(b) && k-s < 12 && (b[k] == ' ' || b[k] == '\t' || b[k] == '\n' || b[k] == '\\'); {
+		k++
+	}
+	if k < len(b) && (b[k] == '"' || b[k] == '\'' || b[k] == '`') {
+		return k + 1, b[k]
+	}
+	return k, 0
+}
+
+func valueEnd(b []byte, k int, quoted byte) int {
+	e := k
+	for e < len(b) && e-k < maxSecret {
+		c := b[e]
+		if c == quoted && quoted != 0 || c <= ' ' && c != ' ' || c == '"' || c == '`' || c == '<' {
+			break
+		}
+		if c == '\\' && e+1 < len(b) && (b[e+1] == 'n' || b[e+1] == '"') && quoted == 0 {
+			break
+		}
+		if quoted == 0 && (c == ' ' || c == ';' || c == ',' || c == '\'' || c == ')' || c == '}' || c == ']' || c == '&') {
+			break
+		}
+		e++
+	}
+	if quoted == 0 {
+		for e > k && (b[e-1] == '.' || b[e-1] == ',') {
+			e--
+		}
+	}
+	return e
+}
+
+// secretName tells whether a name is that of a secret: 0 no, 1 a token or key,
+// 2 a password.
+func secretName(name []byte) int {
+	var w [12]string
+	var buf [80]byte
+	n := splitName(name, &w, buf[:0])
+	strength := 0
+	for k := 0; k < n; k++ {
+		word := w[k]
+		for len(word) > 3 && isDigit(word[len(word)-1]) {
+			word = word[:len(word)-1]
+		}
+		s, last := secretWord(word), k >= n-2
+		switch {
+		case notSecret(word):
+			if k > 0 || s == 0 {
+				return 0
+			}
+		case s == 3: // "key" needs a word before it
+			if k > 0 && keyBefore(w[k-1]) && last {
+				strength = max(strength, 1)
+			}
+		case s > 0 && (last || s == 2):
+			strength = max(strength, s)
+		}
+	}
+	return strength
+}
+
+// splitName splits camel, snake and kebab case into folded words.
+func splitName(name []byte, w *[12]string, buf []byte) (n int) {
+	for i := 0; i < len(name) && n < len(w); {
+		if !isAlnum(name[i]) && name[i] < 0x80 {
+			i++
+			continue
+		}
+		j := i + 1
+		for j < len(name) && (isAlnum(name[j]) || name[j] >= 0x80) && !camel(name, j) && !acronymEnd(name, i, j) {
+			j++
+		}
+		start := len(buf)
+		if len(buf)+2*(j-i) > cap(buf) {
+			break
+		}
+		buf = buf[:foldWord(buf, name[i:j], cap(buf))]
+		w[n] = string(buf[start:])
+		n++
+		i = j
+	}
+	return n
+}
+
+// acronymEnd parts "APIToken" before the "T".
+func acronymEnd(b []byte, i, j int) bool {
+	return j > i+1 && j+1 < len(b) && class[b[j]]&cUpper != 0 && class[b[j-1]]&cUpper != 0 && class[b[j+1]]&cLower != 0
+}
+
+func secretWord(w string) int {
+	switch w {
+	case "password", "passwd", "pwd", "passwort", "kennwort", "passphrase", "contrasena", "senha", "haslo", "pass", "wachtwoord", "passcode":
+		return 2
+	case "token", "secret", "apikey", "apitoken", "accesstoken", "authtoken", "secretkey", "accesskey", "credential", "credentials",
+		"jeton", "authorization", "auth", "bearer", "clientsecret", "privatekey", "accesskeyid", "apisecret", "accessid", "tok", "dsn", "secrets", "sessionid", "cookie":
+		return 1
+	case "key":
+		return 3
+	}
+	return 0
+}
+
+func keyBefore(w string) bool {
+	switch w {
+	case "api", "access", "secret", "private", "encryption", "signing", "account", "storage", "auth", "master", "service", "webhook", "deploy", "license", "ssh", "shared", "hmac", "session":
+		return true
+	}
+	return false
+}
+
+// notSecret holds words that make a name harmless: max_tokens, token_type, ...
+func notSecret(w string) bool {
+	switch w {
+	case "tokens", "count", "type", "limit", "max", "min", "url", "uri", "path", "file", "expires", "expiry", "length", "page", "next",
+		"cursor", "continuation", "policy", "hint", "reset", "usage", "budget", "prompt", "completion", "at", "field", "label", "hash", "public", "pub", "endpoint", "size", "header", "author", "name", "total":
+		return true
+	}
+	return false
+}
+
+// secretValue reports whether b may be a secret of that strength.
+func secretValue(b []byte, strength int) bool {
+	if placeholder(b) {
+		return false
+	}
+	if strength == 2 {
+		return len(b) >= 4 && len(b) <= 200 && count(b, ' ') == 0
+	}
+	if len(b) < 8 || count(b, ' ') > 0 || count(b, '(') > 0 {
+		return false
+	}
+	if onlyDigits(b) {
+		return len(b) >= 16 && !allSame(b)
+	}
+	return random(b) && plausible(b)
+}
+
+// plausible refuses values that are words, paths or identifiers of code.
+func plausible(b []byte) bool {
+	var m uint8
+	digits, slashes := 0, 0
+	for _, c := range b {
+		m |= class[c]
+		if isDigit(c) {
+			digits++
+		}
+		if c == '/' {
+			slashes++
+		}
+	}
+	if slashes > 1 && len(b) < 60 && (b[0] == '/' || b[0] == '.' || hasPrefix(b, "http")) || hasPrefix(b, "http") {
+		return false
+	}
+	if digits == 0 {
+		return len(b) >= 20 && m&cUpper != 0 && m&cLower != 0 && count(b, '.') == 0 && count(b, '_') == 0
+	}
+	return true
+}
+
+// placeholder reports whether b stands for a secret without being one.
+func placeholder(b []byte) bool {
+	if len(b) == 0 {
+		return true
+	}
+	if b[0] == '$' && len(b) > 1 && (b[1] == '{' || b[1] == '(' || noLower(b) && !mixedCase(b)) || b[0] == '{' || b[0] == '<' || b[0] == '`' {
+		return true
+	}
+	if count(b, '*')*2 >= len(b) || count(b, 'x')*2 >= len(b) && len(b) > 3 || count(b, 'X')*2 >= len(b) && len(b) > 3 || count(b, '.') == len(b) {
+		return true
+	}
+	var low [40]byte
+	n := foldWord(low[:0], b, 32)
+	s := string(low[:n])
+	switch s {
+	case "null", "none", "nil", "true", "false", "undefined", "changeme", "password", "passwort", "secret", "token", "required", "string", "redacted",
+		"hidden", "todo", "test", "example", "placeholder", "empty", "invalid", "unset", "expired", "missing", "optional", "reset", "prompt", "basic", "bearer":
+		return true
+	}
+	for _, p := range []string{"your", "my_", "example", "<", "[redacted", "change", "insert", "env:", "file:", "kms:", "vault:", "{{", "%s", "%v", "process.env", "os.environ", "[", "redacted"} {
+		if len(s) >= len(p) && s[:len(p)] == p {
+			return true
+		}
+	}
+	return containsFold(b, "${") || containsFold(b, "{{") || containsFold(b, "EXAMPLEKEY")
+}

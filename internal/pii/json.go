@@ -1,0 +1,346 @@
+package pii
+
+const maxDepth = 64 // nesting of JSON that is walked; deeper text is scanned flat
+
+// looksJSON is a cheap test before a walk.
+func looksJSON(b []byte) bool {
+	i, j := trim(b, 0, len(b))
+	if j-i < 2 {
+		return false
+	}
+	return b[i] == '{' && b[j-1] == '}' || b[i] == '[' && b[j-1] == ']'
+}
+
+// walker walks the JSON in v.b.
+type walker struct {
+	r *run
+	v *view
+	i int
+}
+
+// member is what surrounds a value: the key above it and its siblings.
+type member struct {
+	info   *keyInfo
+	person bool   // an object above describes a person
+	set    ctxSet // groups of the keys above
+	named  *keyInfo
+}
+
+// json walks v.b as JSON and scans every key, string and number in it. It
+// reports false, leaving no spans, if the text is not one JSON value.
+func (r *run) json(v *view) bool {
+	mark := len(r.spans)
+	marks := len(r.prose)
+	w := walker{r: r, v: v}
+	if r.keys == nil {
+		r.keys = &keyCache{}
+	}
+	w.space()
+	ok := w.value(member{set: v.key}, 0)
+	w.space()
+	if !ok || w.i != len(v.b) {
+		r.spans, r.prose = r.spans[:mark], r.prose[:marks]
+		return false
+	}
+	return true
+}
+
+func (w *walker) space() {
+	b := w.v.b
+	for w.i < len(b) && (b[w.i] == ' ' || b[w.i] == '\n' || b[w.i] == '\r' || b[w.i] == '\t') {
+		w.i++
+	}
+}
+
+func (w *walker) value(m member, depth int) bool {
+	b := w.v.b
+	if w.i >= len(b) || depth > maxDepth {
+		return false
+	}
+	switch c := b[w.i]; {
+	case c == '{':
+		return w.object(m, depth)
+	case c == '[':
+		return w.array(m, depth)
+	case c == '"':
+		i, j, esc := w.str()
+		if i < 0 {
+			return false
+		}
+		w.scan(m, i, j, esc, false)
+		return true
+	case c == '-' || isDigit(c):
+		i := w.i
+		for w.i < len(b) && (isDigit(b[w.i]) || b[w.i] == '.' || b[w.i] == 'e' || b[w.i] == 'E' || b[w.i] == '+' || b[w.i] == '-') {
+			w.i++
+		}
+		if w.i-i >= 2 {
+			w.scan(m, i, w.i, false, true)
+		}
+		return true
+	}
+	for _, lit := range [...]string{"true", "false", "null"} {
+		if hasPrefix(b[w.i:], lit) {
+			w.i += len(lit)
+			return true
+		}
+	}
+	return false
+}
+
+func (w *walker) array(m member, depth int) bool {
+	b := w.v.b
+	w.i++
+	w.space()
+	if w.i < len(b) && b[w.i] == ']' {
+		w.i++
+		return true
+	}
+	for {
+		w.space()
+		if !w.value(m, depth+1) {
+			return false
+		}
+		w.space()
+		if w.i >= len(b) {
+			return false
+		}
+		w.i++
+		switch b[w.i-1] {
+		case ']':
+			return true
+		case ',':
+		default:
+			return false
+		}
+	}
+}
+
+func (w *walker) object(m member, depth int) bool {
+	b := w.v.b
+	w.i++
+	inner := member{person: m.person || m.info != nil && m.info.person, set: m.set}
+	if m.info != nil {
+		inner.set = m.set.or(m.info.set)
+	}
+	var named *keyInfo
+	w.space()
+	if w.i < len(b) && b[w.i] == '}' {
+		w.i++
+		return true
+	}
+	for {
+		w.space()
+		if w.i >= len(b) || b[w.i] != '"' {
+			return false
+		}
+		i, j, esc := w.str()
+		if i < 0 {
+			return false
+		}
+		w.space()
+		if w.i >= len(b) || b[w.i] != ':' {
+			return false
+		}
+		w.i++
+		w.space()
+		k := inner
+		k.info = w.r.keys.get(b[i:j])
+		if j-i >= 8 {
+			w.key(i, j, esc)
+		}
+		if k.info.namer && w.i < len(b) && b[w.i] == '"' {
+			named = w.peek()
+		}
+		if k.info.value {
+			k.named = named
+		}
+		if !w.value(k, depth+1) {
+			return false
+		}
+		w.space()
+		if w.i >= len(b) {
+			return false
+		}
+		w.i++
+		switch b[w.i-1] {
+		case '}':
+			return true
+		case ',':
+		default:
+			return false
+		}
+	}
+}
+
+// peek reads the string at w.i as a key, without moving on.
+func (w *walker) peek() *keyInfo {
+	at := w.i
+	i, j, _ := w.str()
+	w.i = at
+	if i < 0 || j-i > 40 || j == i {
+		return nil
+	}
+	return w.r.keys.get(w.v.b[i:j])
+}
+
+// str reads the string at w.i and returns what lies between its quotes.
+func (w *walker) str() (i, j int, esc bool) {
+	b := w.v.b
+	i = w.i + 1
+	for k := i; k < len(b); k++ {
+		switch c := b[k]; {
+		case c == '"':
+			w.i = k + 1
+			return i, k, esc
+		case c == '\\':
+			esc = true
+			k++
+		case c < ' ':
+			return -1, 0, false
+		}
+	}
+	return -1, 0, false
+}
+
+// key scans an object's key as text, if it can hold anything.
+func (w *walker) key(i, j int, esc bool) {
+	b := w.v.b
+	worth := esc
+	for k := i; k < j && !worth; k++ {
+		worth = class[b[k]]&(cDigit|cTrig|cHigh) != 0
+	}
+	if worth || j-i > 24 {
+		w.scan(member{}, i, j, esc, false)
+	}
+}
+
+// scan hands b[i:j] to the scanner with what the keys say.
+func (w *walker) scan(m member, i, j int, esc, number bool) {
+	if i == j {
+		return
+	}
+	v := w.v.sub(i, j)
+	v.bare, v.number, v.prose, v.opaque, v.hint = false, number, false, false, nil
+	v.key = m.set
+	if m.info != nil {
+		v.key = m.set.or(m.info.set)
+		w.r.hint(&v, m.info, &m)
+		if m.named != nil {
+			v.key = v.key.or(m.named.set)
+			if m.named.rule != nil || m.named.secret > 0 {
+				w.r.hint(&v, m.named, &m)
+			}
+		}
+		v.opaque = v.opaque || m.info.quiet && looksID(v.b)
+	}
+	if !number && esc {
+		v = unescape(v)
+	}
+	if number {
+		v.folded = true
+		w.r.scan(&v)
+		return
+	}
+	w.r.text(v)
+}
+
+// looksID reports whether a value under an identifier's key is one token.
+func looksID(b []byte) bool {
+	return len(b) < 64 && count(b, ' ') == 0 && count(b, '@') == 0 && count(b, ':') == 0
+}
+
+var (
+	secretRule = &keyRule{Secret, "generic-api-key", mSecret, "key of a secret"}
+	passRule   = &keyRule{Secret, "PASSWORD", mPass, "key of a password"}
+)
+
+// hint sets what the nearest key says about v.
+func (r *run) hint(v *view, k *keyInfo, m *member) {
+	switch {
+	case k.secret == 2:
+		v.hint = passRule
+	case k.secret == 1:
+		v.hint = secretRule
+	case k.rule != nil && k.rule.mode == mOpaque:
+		v.opaque = true
+	case k.rule != nil && r.s.want&bitOf(k.rule.typ) != 0:
+		v.hint = k.rule
+	}
+	v.prose = m.person
+}
+
+// unescape undoes JSON's escapes with a map back to the source.
+func unescape(v view) view {
+	b := v.b
+	out := make([]byte, 0, len(b))
+	off := make([]int32, 0, len(b)+1)
+	put := func(at int, p ...byte) {
+		for _, c := range p {
+			out, off = append(out, c), append(off, int32(at))
+		}
+	}
+	for i := 0; i < len(b); {
+		at := v.src(i)
+		if b[i] != '\\' || i+1 >= len(b) {
+			put(at, b[i])
+			i++
+			continue
+		}
+		switch c := b[i+1]; c {
+		case 'n', 'r', 't', 'b', 'f':
+			put(at, "\n\r\t\b\f"[indexByte("nrtbf", c)])
+			i += 2
+		case 'u':
+			r, n := unicodeEscape(b, i)
+			var buf [4]byte
+			put(at, buf[:encodeRune(buf[:], r)]...)
+			i += n
+		default:
+			put(at, c)
+			i += 2
+		}
+	}
+	off = append(off, int32(v.srcEnd(len(b))))
+	v.b, v.off = out, off
+	return v
+}
+
+// unicodeEscape reads \uXXXX and a second half of a surrogate pair at b[i]; n is
+// how many bytes it took.
+func unicodeEscape(b []byte, i int) (r rune, n int) {
+	hi, ok := hex4(b, i+2)
+	if !ok {
+		return 'u', 2
+	}
+	if hi >= 0xd800 && hi < 0xdc00 && i+7 < len(b) && b[i+6] == '\\' && b[i+7] == 'u' {
+		if lo, ok := hex4(b, i+8); ok && lo >= 0xdc00 && lo < 0xe000 {
+			return (hi-0xd800)<<10 + (lo - 0xdc00) + 0x10000, 12
+		}
+	}
+	return hi, 6
+}
+
+func hex4(b []byte, i int) (r rune, ok bool) {
+	if i+4 > len(b) {
+		return 0, false
+	}
+	for _, c := range b[i : i+4] {
+		x, ok := hexDigit(c)
+		if !ok {
+			return 0, false
+		}
+		r = r<<4 | rune(x)
+	}
+	return r, true
+}
+
+func hexDigit(c byte) (byte, bool) {
+	switch {
+	case isDigit(c):
+		return c - '0', true
+	case c|0x20 >= 'a' && c|0x20 <= 'f':
+		return c | 0x20 - 'a' + 10, true
+	}
+	return 0, false
+}

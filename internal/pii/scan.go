@@ -1,0 +1,303 @@
+package pii
+
+import "slices"
+
+// Byte classes. A token is a run of cWord bytes.
+const (
+	cDigit = 1 << iota
+	cUpper
+	cLower
+	cHigh // part of a character outside ASCII
+	cHex
+	cLine // the underscore
+	cTrig // a byte at which a shape may begin or be recognised
+	cWord = cDigit | cUpper | cLower | cHigh | cLine
+)
+
+var class = func() (t [256]uint8) {
+	for c := range t {
+		switch {
+		case c >= '0' && c <= '9':
+			t[c] = cDigit | cHex
+		case c >= 'A' && c <= 'Z':
+			t[c] = cUpper
+		case c >= 'a' && c <= 'z':
+			t[c] = cLower
+		case c == '_':
+			t[c] = cLine
+		case c >= 0x80:
+			t[c] = cHigh
+		}
+		if c >= 'A' && c <= 'F' || c >= 'a' && c <= 'f' {
+			t[c] |= cHex
+		}
+	}
+	for _, c := range "@:=+-(%&.,>\\" {
+		t[c] |= cTrig
+	}
+	return t
+}()
+
+func isDigit(c byte) bool { return c-'0' <= 9 }
+func isWord(c byte) bool  { return class[c]&cWord != 0 }
+func isAlnum(c byte) bool { return class[c]&(cDigit|cUpper|cLower) != 0 }
+
+// view is a run of bytes to scan and the way back to the source.
+type view struct {
+	b    []byte
+	off  []int32 // source offset of each byte of b, and of its end; nil: base+index
+	base int     // source offset of b[0] when off is nil
+
+	// fixed: a finding anywhere in b stands for source bytes fs to fe, because
+	// the encoding that b came from cannot be edited in part.
+	fixed  bool
+	fs, fe int
+
+	key    ctxSet   // what the JSON keys above say
+	hint   *keyRule // what the nearest key says its value is, or nil
+	layers int      // encodings undone so far
+	layer  string   // the innermost encoding, for Span.Why
+	bare   bool     // the whole text, not a member of something
+	number bool     // a JSON number
+	folded bool     // Unicode has been folded
+	prose  bool     // names may be looked for even in a short text
+	opaque bool     // the key says that the value is a machine's identifier
+	undone uint8    // encodings of the whole view that have been undone
+}
+
+func (v *view) src(i int) int {
+	switch {
+	case v.fixed:
+		return v.fs
+	case v.off == nil:
+		return v.base + i
+	}
+	return int(v.off[i])
+}
+
+func (v *view) srcEnd(j int) int {
+	switch {
+	case v.fixed:
+		return v.fe
+	case v.off == nil:
+		return v.base + j
+	}
+	return int(v.off[j])
+}
+
+// sub is the view of b[i:j] with the same context.
+func (v *view) sub(i, j int) view {
+	w := *v
+	w.b = v.b[i:j]
+	if v.off != nil {
+		w.off = v.off[i : j+1]
+	} else {
+		w.base = v.base + i
+	}
+	w.bare = v.bare && i == 0 && j == len(v.b)
+	return w
+}
+
+// run is one scan: the spans found so far.
+type run struct {
+	s      *Scanner
+	src    []byte
+	spans  []Span
+	near   nearby
+	decode int // bytes decoded so far in all layers
+	keys   *keyCache
+	prose  []view // views that the tagger reads at the end
+	seen   uint8  // encodings noted by the scan of the current view
+}
+
+func (r *run) want(t typeSet) bool { return r.s.want&t != 0 }
+
+// emit records a finding at v.b[i:j].
+func (r *run) emit(v *view, i, j int, t Type, sub string, score float64, why string) {
+	if r.s.want&bitOf(t) == 0 || i >= j {
+		return
+	}
+	if v.layer != "" {
+		why = v.layer + ": " + why
+	}
+	r.spans = append(r.spans, Span{Start: v.src(i), End: v.srcEnd(j), Type: t, Sub: sub, Score: score, Why: why})
+}
+
+// text scans a view that may be JSON, and else as characters.
+func (r *run) text(v view) {
+	if v.layers < maxLayers && looksJSON(v.b) && r.json(&v) {
+		return
+	}
+	r.chars(v)
+}
+
+// chars scans characters: first folded if anything in them needs folding.
+func (r *run) chars(v view) {
+	if !v.folded && needsFold(v.b) {
+		v = fold(v)
+	}
+	v.folded = true
+	r.seen = 0
+	r.scan(&v)
+	saw := r.seen
+	for i := range r.s.patterns {
+		r.pattern(&v, &r.s.patterns[i])
+	}
+	if r.want(proseBits|dateBit) && !v.number && !v.opaque {
+		r.names(&v)
+	}
+	if saw != 0 {
+		r.undo(&v, saw)
+	}
+}
+
+func (r *run) pattern(v *view, p *pattern) {
+	for _, m := range p.re.FindAllIndex(v.b, -1) {
+		if m[1] > m[0] {
+			r.spans = append(r.spans, Span{Start: v.src(m[0]), End: v.srcEnd(m[1]), Type: p.typ, Sub: p.name, Score: 0.9, Why: "pattern " + p.name})
+		}
+	}
+}
+
+// scan is the one pass over bytes: tokens with digits and the bytes at which a
+// shape can be recognised are looked at, all else is skipped. It is written as
+// one loop because it is the hot path.
+func (r *run) scan(v *view) {
+	b := v.b
+	if v.hint != nil {
+		r.byKey(v)
+	}
+	secretsOnly := r.s.want == secretBit
+	for i := 0; i < len(b); {
+		c := class[b[i]]
+		if c&cWord != 0 {
+			j, m := i+1, c
+			for j < len(b) {
+				cj := class[b[j]]
+				if cj&cWord == 0 {
+					break
+				}
+				m |= cj
+				j++
+			}
+			next := j
+			if prefixStart(b, i) {
+				next = max(next, r.prefixed(v, i, j))
+			}
+			if m&cDigit != 0 && next == j && !secretsOnly {
+				next = max(next, r.digits(v, i, j, m))
+			}
+			if m&cDigit == 0 && j-i >= 3 && j-i <= 24 {
+				next = max(next, r.word(v, i, j))
+			}
+			if j-i >= 16 && next == j {
+				next = max(next, r.encoded(v, i, j))
+			}
+			i = next
+			continue
+		}
+		if c&cTrig != 0 {
+			i = max(i+1, r.trigger(v, i))
+			continue
+		}
+		i++
+	}
+}
+
+// trigger handles the byte at i and returns where to go on, or i.
+func (r *run) trigger(v *view, i int) int {
+	b := v.b
+	switch b[i] {
+	case '@':
+		return r.at(v, i)
+	case ':':
+		if i+2 < len(b) && b[i+1] == '/' && b[i+2] == '/' {
+			return r.url(v, i)
+		}
+		if j := r.ipv6(v, i); j > i {
+			return j
+		}
+		return r.assigned(v, i)
+	case '=', '>':
+		return r.assigned(v, i)
+	case ',':
+		if i > 0 && (b[i-1] == '"' || b[i-1] == '\'') {
+			return r.assigned(v, i)
+		}
+	case '\\':
+		return r.escape(v, i)
+	case '+':
+		return r.plusPhone(v, i)
+	case '(':
+		return r.parenPhone(v, i)
+	case '-':
+		if i+4 < len(b) && b[i+1] == '-' && b[i+4] == '-' {
+			return r.pem(v, i)
+		}
+	case '%':
+		return r.percent(v, i)
+	case '&':
+		return r.entity(v, i)
+	case '.':
+		return r.domain(v, i)
+	}
+	return i
+}
+
+// finish sorts the spans and removes overlaps: secrets first, then what a check
+// digit or a form proves, then length.
+func (r *run) finish() []Span {
+	r.sweep()
+	if len(r.spans) < 2 {
+		return r.spans
+	}
+	slices.SortFunc(r.spans, func(a, b Span) int {
+		if a.Start != b.Start {
+			return a.Start - b.Start
+		}
+		return b.End - a.End
+	})
+	out := r.spans[:0:0]
+	for _, s := range r.spans {
+		keep := true
+		for len(out) > 0 && keep {
+			last := out[len(out)-1]
+			if s.Start >= last.End {
+				break
+			}
+			if stronger(s, last) {
+				out = out[:len(out)-1]
+			} else {
+				keep = false
+			}
+		}
+		if keep {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// stronger reports whether a displaces b where they overlap.
+func stronger(a, b Span) bool {
+	if ra, rb := rank(a), rank(b); ra != rb {
+		return ra > rb
+	}
+	if a.Score != b.Score {
+		return a.Score > b.Score
+	}
+	return a.End-a.Start > b.End-b.Start
+}
+
+func rank(s Span) int {
+	switch s.Type {
+	case Secret:
+		return 3
+	case URL, Person, Organization, Location, NRP, Age, Title:
+		return 0
+	}
+	if s.Score >= 0.8 {
+		return 2
+	}
+	return 1
+}
