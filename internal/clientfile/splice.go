@@ -133,7 +133,7 @@ func removeLine(src []byte, start, end int) []byte {
 	if startsLine(src, start) && (ends > 0 || len(after) == 0) {
 		return cut(src, lineStart(src, start), end+blank+ends, "")
 	}
-	if ends == 0 && (startsLine(src, start) || src[start-1] == ' ' || src[start-1] == '\t') {
+	if ends == 0 && (startsLine(src, start) || bytes.IndexByte([]byte(" \t{"), src[start-1]) >= 0) {
 		end += blank
 	}
 	return cut(src, start, end, "")
