@@ -59,18 +59,20 @@ func behindOneGateway(t *testing.T) servers {
 }
 
 // same runs the suite through the gateway and compares it with the direct run.
+// The tasks extension, which the server does not have and which is not scored,
+// may fail in another way; what passes of it directly must pass.
 func same(t *testing.T, s suite, direct outcome, url string) {
 	t.Helper()
 	proxied, r := s.server(t, url)
 	proxied[flaky] = again(t, s, url, proxied[flaky])
 	for scenario, what := range differences(direct, proxied) {
-		t.Errorf("%s: %s", scenario, what)
+		if !strings.HasPrefix(scenario, "tasks-") {
+			t.Errorf("%s\n%s", scenario, what)
+		}
 	}
-	if t.Failed() {
-		t.Logf("the suite said:\n%s%s", r.Stdout, r.Stderr)
-	}
-	if _, failed := proxied.count(); failed == 0 && r.Code != 0 && proxied[flaky] == nil {
-		t.Errorf("exit %d", r.Code)
+	want, _ := direct.count()
+	if got, failed := proxied.count(); got < want {
+		t.Errorf("%d passed and %d failed, directly %d passed; exit %d %s", got, failed, want, r.Code, r.Stderr)
 	}
 }
 
@@ -111,7 +113,7 @@ func TestDNSRebindingIsStoppedInFrontOfAServerThatIsOpenToIt(t *testing.T) {
 	door := doortest.Gateway(t, doortest.Options{Plain: "suite", Servers: []doortest.Server{{Name: "everything", URL: "http://" + addr + "/mcp"}}})
 	proxied, r := one.server(t, door.PlainURL("everything"))
 	if passed, failed := proxied.count(); failed != 0 || passed != 2 || r.Code != 0 {
-		t.Fatalf("%d passed, %d failed, exit %d\n%s", passed, failed, r.Code, r.Stdout)
+		t.Fatalf("%d passed, %d failed, exit %d: %v", passed, failed, r.Code, proxied)
 	}
 }
 

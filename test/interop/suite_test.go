@@ -24,6 +24,7 @@ const suiteTime = 3 * time.Minute
 // check is one line of a scenario's checks.json.
 type check struct {
 	ID     string `json:"id"`
+	Name   string `json:"name"`
 	Status string `json:"status"`
 	Error  string `json:"errorMessage"`
 }
@@ -123,7 +124,7 @@ func differences(direct, proxied outcome) map[string]string {
 			continue
 		}
 		if a, b := states(want), states(got); !slices.Equal(a, b) {
-			out[name] = fmt.Sprintf("direct %s\nproxied %s", strings.Join(a, ", "), explain(got))
+			out[name] = fmt.Sprintf("only directly: %s\nonly proxied:  %s", without(want, got), without(got, want))
 		}
 	}
 	for name := range proxied {
@@ -134,25 +135,33 @@ func differences(direct, proxied outcome) map[string]string {
 	return out
 }
 
+func (c check) state() string { return c.ID + "=" + c.Status }
+
 func states(checks []check) []string {
 	out := make([]string, 0, len(checks))
 	for _, c := range checks {
-		out = append(out, c.ID+"="+c.Status)
+		out = append(out, c.state())
 	}
 	slices.Sort(out)
 	return out
 }
 
-func explain(checks []check) string {
-	var b strings.Builder
-	for _, c := range checks {
-		fmt.Fprintf(&b, "%s=%s", c.ID, c.Status)
-		if c.Error != "" {
-			fmt.Fprintf(&b, " (%s)", c.Error)
+// without lists the checks of one run that another run does not have.
+func without(some, other []check) string {
+	left := states(other)
+	var out []string
+	for _, c := range some {
+		if i := slices.Index(left, c.state()); i >= 0 {
+			left = slices.Delete(left, i, i+1)
+			continue
 		}
-		b.WriteString(", ")
+		text := c.state()
+		if c.Error != "" {
+			text += " (" + c.Error + ")"
+		}
+		out = append(out, text)
 	}
-	return strings.TrimSuffix(b.String(), ", ")
+	return strings.Join(out, ", ")
 }
 
 // localhost is the URL of an address by the name localhost: the suites test
