@@ -182,7 +182,6 @@ func (f *face) plain(x *exchange.Exchange, final *wire.Message) {
 	if final != nil {
 		body = final.Raw()
 	}
-	x.BytesOut = len(body)
 	if f.w.Start(status, f.cors(h), int64(len(body))) == nil && len(body) > 0 {
 		_, _ = f.w.Write(body) // a client that is gone misses it
 	}

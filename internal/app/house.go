@@ -48,7 +48,11 @@ func (a *App) newForward(budget *quota.Budget) *forward.Step {
 		Budget:  budget,
 		Clock:   a.clock,
 		Log: func(server, msg string, err error) {
-			a.log.Info(msg, logs.Public("server", server), logs.Err(err))
+			if err == nil {
+				a.log.Info(msg, logs.Public("server", server))
+				return
+			}
+			a.log.Warn(msg, logs.Public("server", server), logs.Err(err))
 		},
 		Dir:  filepath.Join(a.dir, runName),
 		Wire: a.wireLimits(),

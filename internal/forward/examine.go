@@ -150,6 +150,7 @@ func (s *Step) asker(srv *registry.Server, era wire.Era) (greeter, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.alone = true
 	c, err := p.start()
 	if err != nil {
 		return nil, err
@@ -168,7 +169,9 @@ func params(era wire.Era, members string) []byte {
 	return []byte(`{` + members + `}`)
 }
 
-const helloParams = `{"protocolVersion":"` + string(wire.V20251125) + `","capabilities":{},"clientInfo":{"name":"ostiary","version":"1"}}`
+// helloParams declares every capability, because some servers offer certain
+// tools only to clients that can serve them.
+const helloParams = `{"protocolVersion":"` + string(wire.V20251125) + `","capabilities":{"roots":{"listChanged":true},"sampling":{"tools":{},"context":{}},"elicitation":{"form":{},"url":{}},"tasks":{"list":{},"cancel":{},"requests":{"sampling":{"createMessage":{}},"elicitation":{"create":{}}}}},"clientInfo":{"name":"ostiary","version":"1"}}`
 
 type remoteAsker struct {
 	r       *remote

@@ -33,6 +33,7 @@ type pipe struct {
 	calls   map[int64]*call
 	stream  *call             // the session's GET stream
 	backlog []exchange.Answer // frames for a stream that is not there, bounded
+	alone   bool // examination: no client can answer the server's questions
 	err     error
 }
 
@@ -46,8 +47,8 @@ type call struct {
 	cut    chan struct{}
 }
 
-func newPipe(c conduit, owner *piped) *pipe {
-	p := &pipe{conduit: c, owner: owner, done: make(chan struct{}), calls: map[int64]*call{}}
+func newPipe(c conduit, owner *piped, alone bool) *pipe {
+	p := &pipe{conduit: c, owner: owner, alone: alone, done: make(chan struct{}), calls: map[int64]*call{}}
 	p.wait.Go(p.read)
 	return p
 }
@@ -317,22 +318,41 @@ func (p *pipe) route(m *wire.Message) error {
 	if id := m.Params().Get("_meta").Get("io.modelcontextprotocol/subscriptionId").ID(); !id.IsZero() {
 		return p.routeListen(m, id)
 	}
+	if p.alone && m.Kind() == wire.Request {
+		return p.decline(m)
+	}
 	a := exchange.Answer{Message: m}
 	switch {
-	case len(p.calls) == 1:
-		for _, c := range p.calls {
-			c.put(a)
-		}
+	case aside(m) && p.stream != nil:
+		p.stream.put(a)
+	case !aside(m) && len(p.calls) > 0:
+		p.latest().put(a)
 	case p.stream != nil:
 		p.stream.put(a)
-	case len(p.calls) > 0 && m.Kind() == wire.Request:
-		p.latest().put(a)
 	case len(p.backlog) < p.owner.step.limits.Queue:
 		p.backlog = append(p.backlog, a)
 	default:
 		return errNobody
 	}
 	return nil
+}
+
+// aside reports whether m has nothing to do with a request under way: such
+// messages belong on the session's stream.
+func aside(m *wire.Message) bool {
+	switch m.Method() {
+	case "notifications/tools/list_changed", "notifications/prompts/list_changed",
+		"notifications/resources/list_changed", "notifications/resources/updated":
+		return true
+	}
+	return false
+}
+
+// decline answers a question of the server when no client is there. The
+// caller holds mu; a pipe's write does not need it.
+func (p *pipe) decline(m *wire.Message) error {
+	no := wire.NewError(m.ID(), wire.LatestLegacy, fault.New(fault.MethodUnknown), "")
+	return p.conduit.Write(no.OneLine().Raw())
 }
 
 func (p *pipe) latest() *call {

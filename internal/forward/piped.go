@@ -31,6 +31,7 @@ type piped struct {
 	calls    int   // under way on shared
 	idle     *time.Timer
 	backoff  child.Backoff
+	alone    bool // examination
 	closed   bool
 }
 
@@ -234,7 +235,7 @@ func (p *piped) start() (*pipe, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newPipe(c, p), nil
+	return newPipe(c, p, p.alone), nil
 }
 
 func (p *piped) conduit() (conduit, error) {

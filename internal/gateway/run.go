@@ -196,6 +196,9 @@ func outlives(x *exchange.Exchange) bool {
 func (g *Gateway) settle(ctx context.Context, x *exchange.Exchange, err error) {
 	if err == nil {
 		x.Outcome = outcomeOf(x.Final)
+		if x.Final != nil {
+			x.BytesOut += len(x.Final.Raw())
+		}
 		return
 	}
 	if cause := context.Cause(ctx); cause != nil && !errors.As(err, new(*fault.Error)) {
