@@ -87,7 +87,7 @@ func (p *plan) entry(ctx context.Context, api admin.API, edit *fileEdit, e clien
 	}
 	item.Action, item.Note = actionLeft, p.obstacle(e)
 	if item.Note == "" {
-		request, note := p.request(e)
+		request, note := p.request(e, edit.file.Scope)
 		if item.Note = note; note == "" {
 			n := p.newcomer(e, request)
 			if item.Note = p.check(ctx, api, n); item.Note == "" {
@@ -121,14 +121,18 @@ func (p *plan) obstacle(e clientfile.Entry) string {
 }
 
 // request expands an entry into what is submitted. The note says why that is
-// not possible.
-func (p *plan) request(e clientfile.Entry) (admin.SubmitServer, string) {
+// not possible: the user's own file is used in every project, so that nothing
+// in it can be relative to this one.
+func (p *plan) request(e clientfile.Entry, scope string) (admin.SubmitServer, string) {
 	host, err := p.cli.host()
 	if err != nil {
 		return admin.SubmitServer{}, "the current directory cannot be found"
 	}
-	if e.Project != "" {
+	switch {
+	case e.Project != "":
 		host.Cwd = e.Project
+	case scope != clientfile.ScopeProject:
+		host.Cwd = ""
 	}
 	full, missing := clientfile.Expand(e, host, p.inputs)
 	if len(missing) > 0 {
@@ -146,12 +150,15 @@ func (p *plan) request(e clientfile.Entry) (admin.SubmitServer, string) {
 			r.Transport = registry.SSE
 		}
 	} else {
-		r.Command = append([]string{full.Command}, full.Args...)
+		r.Command, r.Dir = append([]string{full.Command}, full.Args...), full.Cwd
 		if strings.ContainsAny(full.Command, `/\`) && !filepath.IsAbs(full.Command) {
 			r.Command[0] = filepath.Join(host.Cwd, full.Command)
 		}
-		if r.Dir = full.Cwd; r.Dir != "" && !filepath.IsAbs(r.Dir) {
+		if r.Dir != "" && !filepath.IsAbs(r.Dir) {
 			r.Dir = filepath.Join(host.Cwd, r.Dir)
+		}
+		if r.Dir != "" && !filepath.IsAbs(r.Dir) || strings.ContainsAny(full.Command, `/\`) && !filepath.IsAbs(r.Command[0]) {
+			return r, "its command or folder is a relative path: make it absolute"
 		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(values)) {

@@ -96,19 +96,27 @@ func TestRequestExpandsAndSeals(t *testing.T) {
 	c := &cli{process: process{environ: func(n string) (string, bool) { return "from-env", n == "T" }}}
 	p := &plan{cli: c, inputs: map[string]string{"id": "from-input"}}
 	r, note := p.request(clientfile.Entry{App: clientfile.ClaudeCode, Type: "stdio", Command: "./run", Cwd: "sub", Project: "/p",
-		Args: []string{"${workspaceFolder}"}, Env: map[string]string{"A": "${T}", "B": "${input:id}"}})
+		Args: []string{"${workspaceFolder}"}, Env: map[string]string{"A": "${T}", "B": "${input:id}"}}, clientfile.ScopeUser)
 	if note != "" || strings.Join(r.Command, " ") != "/p/run /p" || r.Dir != "/p/sub" || r.Transport != registry.Stdio {
 		t.Errorf("%q %+v", note, r)
 	}
 	if len(r.Secrets) != 2 || string(r.Secrets[0].Value) != "from-env" || string(r.Secrets[1].Value) != "from-input" {
 		t.Errorf("secrets %v", r.Secrets)
 	}
-	r, note = p.request(clientfile.Entry{Type: "sse", URL: "http://localhost/", Headers: map[string]string{"H": "v"}})
+	r, note = p.request(clientfile.Entry{Type: "sse", URL: "http://localhost/", Headers: map[string]string{"H": "v"}}, clientfile.ScopeUser)
 	if note != "" || r.Transport != registry.SSE || !r.Private || len(r.Secrets) != 1 {
 		t.Errorf("%q %+v", note, r)
 	}
-	_, note = p.request(clientfile.Entry{Command: "x", Env: map[string]string{"A": "${input:other}", "B": "${NONE}"}})
+	_, note = p.request(clientfile.Entry{Command: "x", Env: map[string]string{"A": "${input:other}", "B": "${NONE}"}}, clientfile.ScopeUser)
 	if note != "no value for ${input:other} (give --input other=REF), the variable NONE" {
 		t.Errorf("got %q", note)
+	}
+	for _, e := range []clientfile.Entry{{Command: "./x"}, {Command: "x", Cwd: "sub"}, {Command: "${workspaceFolder}/x"}} {
+		if _, note := p.request(e, clientfile.ScopeUser); note == "" {
+			t.Errorf("%+v: a path of one project is taken for all", e)
+		}
+		if _, note := p.request(e, clientfile.ScopeProject); note != "" {
+			t.Errorf("%+v: %s", e, note)
+		}
 	}
 }

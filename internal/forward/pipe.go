@@ -33,7 +33,7 @@ type pipe struct {
 	calls   map[int64]*call
 	stream  *call             // the session's GET stream
 	backlog []exchange.Answer // frames for a stream that is not there, bounded
-	alone   bool // examination: no client can answer the server's questions
+	alone   bool              // examination: no client can answer the server's questions
 	err     error
 }
 

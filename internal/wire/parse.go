@@ -14,14 +14,15 @@ import (
 // TooLarge. The message is then non-nil only to carry ID(), and only if the
 // text was JSON with one id of valid form.
 func Parse(raw []byte, lim Limits, from Side) (*Message, error) {
-	doc, flaw, err := tokenize(raw, &lim)
+	m := &Message{lim: lim, side: from}
+	doc, flaw, err := tokenize(raw, &m.lim)
 	if err != nil {
 		return nil, err
 	}
 	if doc.toks[0].kind != Object {
 		return nil, fault.Newf(fault.BadMessage, "The body must be one JSON object.")
 	}
-	m := &Message{doc: doc, lim: lim, side: from}
+	m.doc = doc
 	c := checker{doc: &m.doc, lim: &m.lim, from: from, kind: fault.BadMessage}
 	if err := m.check(&c, flaw); err != nil {
 		if m.id.IsZero() || m.id == NullID {

@@ -62,6 +62,15 @@ func (s *scanner) text(at int) int {
 // plain returns the offset of the first special byte of src at or after i, and
 // top with the high bits of all bytes passed over.
 func plain(src []byte, i int, top uint64) (int, uint64) {
+	for i+16 <= len(src) { // two words at a time over long plain text
+		b := src[i : i+16]
+		v, w := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
+		if special(v)|special(w) != 0 {
+			break
+		}
+		top |= (v | w) & highs
+		i += 16
+	}
 	for i+8 <= len(src) {
 		w := binary.LittleEndian.Uint64(src[i:])
 		stop := special(w)

@@ -67,6 +67,10 @@ func (s *scanner) twice(key uint32) {
 
 // same reports whether two keys have the same decoded name.
 func (s *scanner) same(a, b uint32) bool {
+	x, y := &s.toks[a], &s.toks[b]
+	if (x.flags|y.flags)&escaped == 0 && x.end-x.start != y.end-y.start {
+		return false
+	}
 	return bytes.Equal(s.name(a, 0), s.name(b, 1))
 }
 
