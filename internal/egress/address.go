@@ -68,13 +68,10 @@ func allowed(a netip.Addr, allowPrivate bool) bool {
 			return false
 		}
 	}
-	if allowPrivate {
+	if allowPrivate || nat64.Contains(a) {
 		return true
 	}
-	if within(private, a) {
-		return false
-	}
-	return a.Is4() || global.Contains(a) || nat64.Contains(a)
+	return !within(private, a) && (a.Is4() || global.Contains(a))
 }
 
 // embedded returns the IPv4 addresses to which an IPv6 address may lead:
