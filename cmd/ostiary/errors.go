@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"ostiary.dev/ostiary/internal/admin"
 	"ostiary.dev/ostiary/internal/app"
@@ -89,6 +90,9 @@ func describe(err error) failure {
 		if refused.Kind == fault.UpstreamUnreachable || refused.Kind == fault.UpstreamLate {
 			f.Fix, f.exit = "check that the gateway runs: ostiary status", exitUnavailable
 		}
+	case errors.Is(err, syscall.EADDRINUSE):
+		f = failure{Code: "unavailable", Message: err.Error(), exit: exitUnavailable,
+			Fix: "stop the program that has the address, or write another one to " + app.ConfigName}
 	case strings.HasPrefix(err.Error(), "unknown command"):
 		f = failure{Code: "invalid", Message: strings.ReplaceAll(err.Error(), "\n\n", "\n"), Fix: "see: ostiary --help", exit: exitUsage}
 	}

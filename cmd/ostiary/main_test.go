@@ -22,7 +22,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"ostiary": main})
+	testscript.Main(m, map[string]func(){"ostiary": main, "fakeserver": fakeServer})
 }
 
 // TestScripts tells the command line as stories; UPDATE=1 rewrites what they

@@ -50,7 +50,7 @@ func newRoot(c *cli) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.AddCommand(
-		newInit(c), newUp(c), newStatus(c), newCheck(c), newVersion(c), newConfig(c), newDoctor(c),
+		newInit(c), newUp(c), newStatus(c), newCheck(c), newVersion(c), newConfig(c), newDoctor(c), newWrap(c),
 		newServer(c), newTool(c), newAgent(c), newToken(c), newAccess(c), newImport(c), newClient(c),
 	)
 	addTopics(root)

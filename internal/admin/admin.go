@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -217,7 +218,7 @@ func (o *operator) examine(ctx context.Context, s registry.Server) (*registry.Ex
 	defer cancel()
 	found, err := prober.Examine(ctx, s)
 	if err != nil {
-		return nil, err.Error()
+		return nil, strings.ReplaceAll(err.Error(), "\n", "; ")
 	}
 	return &found, ""
 }

@@ -110,7 +110,7 @@ func Resolve(ref, base string, environ func(string) (string, bool), stdin io.Rea
 		}
 	default:
 		// The reference itself may be a secret in the wrong place.
-		return nil, errors.New("the value must be a reference: env:NAME, file:PATH or stdin:")
+		return nil, errors.New("a reference env:NAME, file:PATH or stdin: is needed")
 	}
 	if len(value) > maxSecretFile {
 		return nil, fmt.Errorf("what %s points to is longer than %d bytes", ref, maxSecretFile)
