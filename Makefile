@@ -1,0 +1,75 @@
+# Ostiary needs Go and git to build and run. The tests also use npm, Python and
+# a C compiler (for the race detector) where they are installed; what is missing
+# is left out and said, or is a failure when CI=true.
+
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+FUZZTIME ?= 10s
+SYSTEMS  ?= darwin/arm64 darwin/amd64 windows/amd64 linux/arm64
+
+# The programs are static; only the race detector needs CGO.
+export CGO_ENABLED = 0
+
+BUILD := $(GO) build -trimpath -ldflags "-buildid= -X main.version=$(VERSION)"
+
+STATICCHECK_VERSION := v0.8.2
+
+.DEFAULT_GOAL := build
+.PHONY: build run test tools peers fmt vet lint unit race doors interop cross soak fuzz bench clean
+
+build: ## bin/ostiary
+	$(BUILD) -o bin/ostiary ./cmd/ostiary
+
+run: build ## a gateway in ./.ostiary in front of the sample server
+	$(BUILD) -o bin/sample-server ./examples/sampleserver
+	@sh scripts/run.sh
+
+# What make test runs, in this order; the first failure stops.
+test: build tools fmt vet lint unit race peers doors interop cross
+	@echo "make test: all parts passed"
+
+tools:
+	@GO="$(GO)" sh scripts/tools.sh $(STATICCHECK_VERSION)
+
+peers: ## the foreign clients and servers of the interop tests
+	sh test/interop/install.sh
+
+fmt:
+	@sh scripts/fmt.sh
+
+vet:
+	$(GO) vet ./...
+
+lint: tools
+	bin/staticcheck ./...
+
+unit: ## every package that needs no foreign program
+	$(GO) test -timeout 15m ./cmd/... ./internal/... ./examples/...
+
+race: ## the rooms with goroutines, under the race detector
+	@GO="$(GO)" sh scripts/race.sh
+
+doors: ## a whole gateway over every transport
+	$(GO) test -timeout 15m $$($(GO) list ./test/... | grep -v /test/interop)
+
+interop: ## foreign clients and servers through a whole gateway
+	$(GO) test -timeout 20m ./test/interop/...
+
+cross: ## that the other systems' programs build
+	@set -e; for system in $(SYSTEMS); do \
+		os=$${system%/*}; suffix=; [ $$os != windows ] || suffix=.exe; \
+		echo "$(GO) build $$system"; \
+		GOOS=$$os GOARCH=$${system#*/} $(BUILD) -o bin/cross/ostiary-$$os-$${system#*/}$$suffix ./cmd/ostiary; \
+	done
+
+soak: peers ## the long counts
+	@GO="$(GO)" sh scripts/soak.sh
+
+fuzz: ## every fuzz target for FUZZTIME
+	@GO="$(GO)" sh scripts/fuzz.sh $(FUZZTIME)
+
+bench: ## every Go benchmark
+	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
+
+clean: ## what was built; the gateway of make run stays, it holds keys
+	rm -rf bin
