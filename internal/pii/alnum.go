@@ -137,6 +137,9 @@ func (r *run) settle(v *view, i, j int, h hit) int {
 // form names the identifier whose form and check the token fits best.
 func form(t *token) (hit, bool) {
 	var buf [24]byte
+	if n := t.n - 3; n >= 1 && n <= 6 && (hasPrefix(t.b[:t.n], "HRB") || hasPrefix(t.b[:t.n], "HRA")) && onlyDigits(t.b[3:t.n]) {
+		return hit{CompanyID, "DE_HANDELSREGISTER", cHRB, 0.6, 0.7}, true
+	}
 	switch t.n {
 	case 8:
 		if t.is("9999999A") && nifLetter(int(number(t.digitsAt(buf[:], 0, 7)))) == t.b[7] {
@@ -190,7 +193,7 @@ func form9(t *token) (hit, bool) {
 	case t.is("AA999999A") && nino(t):
 		return hit{NationalID, "UK_NINO", cNINO, 0.75, 0.8}, true
 	case t.is("AA9999999") && dea(t):
-		return hit{HealthID, "US_DEA", cDEA, 0.72, 0.75}, true
+		return hit{HealthID, "", cDEA, 0.72, 0.75}, true
 	case t.is("AA99999AA"):
 		return hit{NationalID, "IT_IDENTITY_CARD", cITID, 0, 0}, true
 	case deDocument(t):

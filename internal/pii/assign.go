@@ -127,7 +127,7 @@ func secretName(name []byte) int {
 			if k > 0 && keyBefore(w[k-1]) && last {
 				strength = max(strength, 1)
 			}
-		case s > 0 && (last || s == 2):
+		case s > 0 && (last || s == 2 || word == "secret"):
 			strength = max(strength, s)
 		}
 	}
@@ -186,7 +186,7 @@ func keyBefore(w string) bool {
 // notSecret holds words that make a name harmless: max_tokens, token_type, ...
 func notSecret(w string) bool {
 	switch w {
-	case "tokens", "count", "type", "limit", "max", "min", "url", "uri", "path", "file", "expires", "expiry", "length", "page", "next",
+	case "nr", "no", "number", "nummer", "tokens", "count", "type", "limit", "max", "min", "url", "uri", "path", "file", "expires", "expiry", "length", "page", "next",
 		"cursor", "continuation", "policy", "hint", "reset", "usage", "budget", "prompt", "completion", "at", "field", "label", "hash", "public", "pub", "endpoint", "size", "header", "author", "name", "total":
 		return true
 	}

@@ -287,8 +287,18 @@ func jpNumber(d []byte) bool {
 }
 
 func thID(d []byte) bool {
-	return d[0] >= 1 && d[0] <= 8 && !sequential(d[:12]) &&
+	return d[0] >= 1 && d[0] <= 8 && thProvince(d[1], d[2]) &&
 		(11-weighted(d, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2)%11)%10 == int(d[12])
+}
+
+// thProvince: the second and third digit are a province, 10 to 96 with gaps.
+func thProvince(a, b byte) bool {
+	switch p := int(a)*10 + int(b); p {
+	case 28, 29, 59, 68, 69, 78, 79, 87, 88, 89:
+		return false
+	default:
+		return p >= 10 && p <= 96
+	}
 }
 
 // zaID: Luhn over a birth date, citizenship 0-2 and a digit that is 8 or 9.

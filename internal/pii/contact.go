@@ -38,6 +38,9 @@ func (r *run) at(v *view, i int) int {
 	if r.s.want&emailBit != 0 {
 		r.emit(v, lo, hi, Email, "", 0.97, "address with @")
 	}
+	if r.want(secretBit) {
+		return max(hi, r.pair(v, hi))
+	}
 	return hi
 }
 
@@ -261,7 +264,7 @@ func (r *run) phoneNumber(v *view, i, j int, g *num) bool {
 		score = 0.7
 	case g.shape(3, 3, 2, 2) && d[0] == 5 && g.sep != ':':
 		score = 0.7
-	case alone && g.nr == 1 && g.n == 11 && d[0] == 0 && d[1] != 0:
+	case g.nr == 1 && g.n == 11 && d[0] == 0 && (d[1] == 5 || d[1] == 7 || d[1] == 9 || alone && d[1] != 0) && !v.number && !near.set.has(cOrder):
 		score = 0.55
 	case alone && g.nr == 1 && g.n == 10 && (d[0] == 2 || d[0] == 5):
 		score = 0.5

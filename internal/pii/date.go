@@ -71,7 +71,8 @@ func (r *run) date(v *view, i, j int) int {
 		end = numericDate(b, i, j)
 	case w <= 2:
 		end = dayMonthYear(b, i, j)
-	case w == 4 && j == len(b) || w == 4 && !isWord(at(b, j)) && at(b, j) != '-' && at(b, j) != '/':
+	}
+	if end == i && j-i == 4 {
 		return r.year(v, i, j)
 	}
 	if end == i {
@@ -202,7 +203,7 @@ func (r *run) monthFirst(v *view, i int) int {
 func (r *run) year(v *view, i, j int) int {
 	b := v.b
 	y, _ := small(b, i, 4)
-	if y < 1890 || y > 2035 || i < 3 || b[i-1] != ' ' || v.number || v.layers > 0 {
+	if !closing(b, j) || y < 1890 || y > 2035 || i < 3 || b[i-1] != ' ' || v.number || v.layers > 0 {
 		return i
 	}
 	k := i - 1

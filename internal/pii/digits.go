@@ -28,8 +28,18 @@ func (r *run) digits(v *view, i, j int, m uint8) int {
 			return k
 		}
 	}
+	if j-i <= 3 && r.want(ageBit) {
+		if k := r.age(v, i, j); k > j {
+			return k
+		}
+	}
 	if r.want(dateBit) {
 		if k := r.date(v, i, j); k > j {
+			return k
+		}
+	}
+	if j < len(b) && b[j] == '*' {
+		if k := r.maskedCard(v, i, j); k > j {
 			return k
 		}
 	}
@@ -80,7 +90,7 @@ func (r *run) ipv4(v *view, i int) int {
 		return i
 	}
 	k := prefixLen(b, j, 2)
-	r.emit(v, i, k, IPAddress, "IPV4", 0.95, "IPv4 address")
+	r.emit(v, i, k, IPAddress, "", 0.95, "IPv4 address")
 	return k
 }
 
@@ -148,7 +158,7 @@ func (r *run) ipv6(v *view, i int) int {
 		}
 	}
 	hi = prefixLen(b, hi, 3)
-	r.emit(v, lo, hi, IPAddress, "IPV6", 0.95, "IPv6 address")
+	r.emit(v, lo, hi, IPAddress, "", 0.95, "IPv6 address")
 	return hi
 }
 

@@ -49,7 +49,7 @@ func (r *run) joined(v *view, i, j int) int {
 	if k := r.plate(v, i, j); k > i {
 		return k
 	}
-	return i
+	return r.dashed(v, i, j)
 }
 
 // lettersThen handles forms that begin with a token of letters: b[i:j] is that
@@ -60,6 +60,11 @@ func (r *run) lettersThen(v *view, i, j int) int {
 	if (b[i]|0x20) == 'd' && (b[i+1]|0x20) == 'e' && j-i == 2 {
 		if k := t.piece(b, i, 11, " -."); k > i && t.is("DE999999999") {
 			return r.settle(v, i, k, hit{CompanyID, "DE_VAT_ID", cVAT, 0.75, 0.8})
+		}
+	}
+	if j-i == 2 && b[j] == '-' && class[b[i]]&class[b[i+1]]&cHex != 0 {
+		if k := r.mac(v, i, '-'); k > i {
+			return k
 		}
 	}
 	if j-i == 2 && (b[j] == ' ' || b[j] == '-') {
@@ -215,9 +220,20 @@ func (r *run) plate(v *view, i, j int) int {
 			return i
 		}
 	}
-	if alone && digits > 4 {
+	if alone && (digits > 4 || caps < 2 || !issued(b[i:k])) {
 		return i
 	}
-	r.emit(v, i, k, VehicleID, "PLATE", 0.7, "number plate")
+	r.emit(v, i, k, VehicleID, "", 0.7, "number plate")
 	return k
+}
+
+// issued refuses plates that are not issued: with I, O or Q, or a British age
+// identifier over 79.
+func issued(b []byte) bool {
+	for _, c := range b {
+		if c == 'I' || c == 'O' || c == 'Q' {
+			return false
+		}
+	}
+	return len(b) != 8 || !isDigit(b[2]) || !isDigit(b[3]) || isDigit(b[1]) || b[2] < '8'
 }

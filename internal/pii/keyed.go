@@ -229,7 +229,7 @@ func (r *run) keyedToken(v *view, i, j int, m uint8, t *token) int {
 	case n.set.has(cPassport) && n.dist[cPassport] <= 32 && t.n <= 10 && digitCount(t.b[:t.n]) >= 5:
 		r.emit(v, i, j, Passport, "", 0.8, "token beside a word for a passport")
 	case n.set.has(cPlate) && n.dist[cPlate] <= 28 && t.n <= 10 && m&cLower == 0:
-		r.emit(v, i, j, VehicleID, "PLATE", 0.75, "token beside a word for a number plate")
+		r.emit(v, i, j, VehicleID, "", 0.75, "token beside a word for a number plate")
 	case n.set.has(cMRN) && n.dist[cMRN] <= 28 && digitCount(t.b[:t.n]) >= 4:
 		r.emit(v, i, j, HealthID, "MRN", 0.75, "token beside a word for a patient")
 	case n.set.has(cDriver) && n.dist[cDriver] <= 28 && digitCount(t.b[:t.n]) >= 5 && m&cLower == 0:
@@ -237,7 +237,7 @@ func (r *run) keyedToken(v *view, i, j int, m uint8, t *token) int {
 	case n.set.has(cBank) && n.dist[cBank] <= 28 && digitCount(t.b[:t.n]) >= 7 && m&cLower == 0:
 		r.emit(v, i, j, BankAccount, "", 0.7, "token beside a word for an account")
 	case alone && (t.is("AAA999AA")):
-		r.emit(v, i, j, VehicleID, "PLATE", 0.5, "form of a number plate")
+		r.emit(v, i, j, VehicleID, "", 0.5, "form of a number plate")
 	default:
 		return i
 	}
@@ -248,16 +248,19 @@ func (r *run) keyedToken(v *view, i, j int, m uint8, t *token) int {
 // dates, and words that announce a password.
 func (r *run) word(v *view, i, j int) int {
 	b := v.b
-	if j+2 >= len(b) {
+	if j+1 >= len(b) {
 		return j
 	}
 	if j-i <= 3 && r.s.want != secretBit && (isSep(b[j])) && isAlnum(b[j+1]) {
 		if k := r.lettersThen(v, i, j); k > i {
 			return k
 		}
-		if j-i == 3 && class[b[i]]&cUpper == 0 {
-			return j
-		}
+	}
+	if j-i < 3 {
+		return j
+	}
+	if b[i] == 'X' && j-i == 3 || b[i] == 'x' && j-i == 3 {
+		return r.maskedSSN(v, i, j)
 	}
 	switch b[i] | 0x20 {
 	case 'j', 'f', 'm', 'a', 's', 'o', 'n', 'd', 'e', 'g':
@@ -294,11 +297,15 @@ func (r *run) spoken(v *view, i, j int) int {
 	for k < len(b) && (b[k] == ' ' || b[k] == '\'' || b[k] == '"' || b[k] == '`' || b[k] == ':') {
 		k++
 	}
-	e := valueEnd(b, k, 0)
-	for e > k && trailing(b[e-1]) && b[e-1] != '!' && b[e-1] != '?' {
+	quoted := byte(0)
+	if k > 0 && (b[k-1] == '\'' || b[k-1] == '"' || b[k-1] == '`') {
+		quoted = b[k-1]
+	}
+	e := valueEnd(b, k, quoted)
+	for e > k && quoted == 0 && trailing(b[e-1]) && b[e-1] != '!' && b[e-1] != '?' {
 		e--
 	}
-	if e-k < 6 || e-k > 64 || !mixedCase(b[k:e]) || placeholder(b[k:e]) || count(b[k:e], '/') > 0 || count(b[k:e], '(') > 0 {
+	if e-k < 6 || e-k > 64 || !mixedCase(b[k:e]) && (quoted == 0 || !special(b[k:e])) || count(b[k:e], ' ') > 0 || placeholder(b[k:e]) || count(b[k:e], '/') > 0 || count(b[k:e], '(') > 0 {
 		return j
 	}
 	r.emit(v, k, e, Secret, "PASSWORD", 0.85, "password in prose")

@@ -115,13 +115,12 @@ var numRules = []numRule{
 	{9, NationalID, "CA_SIN", cSIN, needGroup, 0.8, caSIN, groups.three},
 	{9, TaxID, "AU_TFN", cTFN, needContext, 0.5, auTFN, nil},
 	{9, CompanyID, "AU_ACN", cACN, needContext, 0.5, auACN, groups.three},
-	{9, BankAccount, "US_ABA", cABA, needContext, 0.55, usABA, nil},
+	{9, BankAccount, "", cABA, needContext, 0.55, usABA, nil},
 	{9, NationalID, "NL_BSN", cBSN, needContext, 0.5, nlBSN, nil},
 	{9, TaxID, "PT_NIF", cPTNIF, needWord, 0.5, ptNIF, nil},
 	{9, NationalID, "IL_ID", cILID, needWord, 0.5, ilID, nil},
 	{9, HealthID, "DE_LANR", cLANR, needContext, 0.52, deLANR, nil},
 	{9, HealthID, "DE_BSNR", cBSNR, needWord, 0.5, deBSNR, nil},
-	{9, TaxID, "PH_TIN", cPHTIN, needWord, 0.5, yes, groups.three},
 	{10, HealthID, "US_NPI", cNPI, needContext, 0.55, usNPI, nil},
 	{10, HealthID, "UK_NHS", cNHS, needContext, 0.55, ukNHS, groups.nhs},
 	{10, HealthID, "AU_MEDICARE", cMedicare, needWord, 0.5, auMedicare, nil},
@@ -148,7 +147,7 @@ var numRules = []numRule{
 	{12, NationalID, "JP_MY_NUMBER", cMyNumber, needContext, 0.5, jpNumber, nil},
 	{12, NationalID, "SE_PERSONNUMMER", cPNR, needGroup, 0.7, sePNR, func(g *num) bool { return g.shape(8, 4) && g.sep == '-' }},
 	{12, TaxID, "PH_TIN", cPHTIN, needWord, 0.5, yes, func(g *num) bool { return g.shape(3, 3, 3, 3) }},
-	{12, DriverLicense, "KR_DRIVER_LICENSE", cDriver, needGroup, 0.45, krLicense, func(g *num) bool { return g.shape(2, 2, 6, 2) && g.sep == '-' }},
+	{12, DriverLicense, "KR_DRIVER_LICENSE", cDriver, needGroup, 0.55, krLicense, func(g *num) bool { return g.shape(2, 2, 6, 2) && g.sep == '-' }},
 	{13, NationalID, "KR_RRN", cRRN, needGroup, 0.7, krRRN, func(g *num) bool { return g.shape(6, 7) && g.sep == '-' }},
 	{13, NationalID, "KR_FRN", cFRN, needGroup, 0.7, krFRN, func(g *num) bool { return g.shape(6, 7) && g.sep == '-' }},
 	{13, NationalID, "ZA_ID_NUMBER", cZAID, needContext, 0.72, zaID, nil},
@@ -224,12 +223,12 @@ func (r *run) number(v *view, i int) int {
 	full, nr, sep := g.n, g.nr, g.sep
 	for k := e.k - 1; k >= 0; k-- {
 		g.n, g.nr, g.sep = e.n[k], k+1, e.sep[k]
-		if g.n < 8 {
+		if g.n < 7 {
 			break
 		}
 		j := e.at[k]
 		if k < nr-1 {
-			if v.b[j] != ' ' && v.b[j] != '\n' {
+			if v.b[j] != ' ' && v.b[j] != '\n' || g.runs[k+1] == g.runs[k] && k > 0 {
 				continue
 			}
 		} else if !closing(v.b, j) {
@@ -282,7 +281,7 @@ func (r *run) numeric(v *view, i, j int, g *num) bool {
 		look()
 		return r.phoneNumber(v, i, j, g) || r.keyedNumber(v, i, j, g)
 	}
-	if r.want(bitOf(Phone)) && top < 0.8 && r.phoneNumber(v, i, j, g) {
+	if r.want(bitOf(Phone)) && !r.near.set.has(best.c) && (r.near.set.has(cPhone) || top < 0.65 && (d[0] == 0 || d[0] == 2 || d[0] == 5)) && r.phoneNumber(v, i, j, g) {
 		return true
 	}
 	r.emit(v, i, j, best.typ, best.sub, top, "check of "+label(best.typ, best.sub))
@@ -307,8 +306,9 @@ func (r *run) weigh(rule *numRule, v *view, g *num, grouped, alone bool) float64
 	s := rule.score
 	near := r.near.set.has(rule.c)
 	if !near && rule.typ == NationalID && r.near.set.has(cIDGeneric) && !r.near.set.has(cOrder) {
-		s += 0.05
-		near = rule.need != needWord && !v.number
+		if rule.need != needWord && !v.number {
+			return max(s, 0.7) + 0.08
+		}
 	}
 	if near {
 		return min(0.99, max(s, 0.8)+0.15-float64(r.near.dist[rule.c])/1000)
@@ -325,6 +325,9 @@ func (r *run) weigh(rule *numRule, v *view, g *num, grouped, alone bool) float64
 				return 0
 			}
 			return s
+		}
+		if alone && rule.typ == SSN {
+			return 0.45
 		}
 		if alone {
 			return s - 0.2

@@ -187,7 +187,7 @@ func (r *run) scan(v *view) {
 			if m&cDigit != 0 && next == j && !secretsOnly {
 				next = max(next, r.digits(v, i, j, m))
 			}
-			if m&cDigit == 0 && j-i >= 3 && j-i <= 24 {
+			if m&cDigit == 0 && j-i <= 24 && (j-i >= 3 || j < len(b) && isSep(b[j])) {
 				next = max(next, r.word(v, i, j))
 			}
 			if j-i >= 16 && next == j {

@@ -17,24 +17,20 @@ func (r *run) wallet(v *view, i, j int) int {
 	case t[0] == '0' && t[1] == 'x' && len(t) == 42 && allHex(t[2:]):
 		r.near.look(v, i, j)
 		if r.near.set.has(cWallet) || v.bare && i == 0 && j == len(b) {
-			r.emit(v, i, j, Crypto, "ETH", 0.9, "account of 20 bytes beside a word for a wallet")
+			r.emit(v, i, j, Crypto, "", 0.9, "account of 20 bytes beside a word for a wallet")
 			return j
 		}
 		return i
 	case (t[0] == '1' || t[0] == '3' || t[0] == 'T' || t[0] == 'L' || t[0] == 'D' || t[0] == 'r') && len(t) <= 35:
 		if base58Check(t) {
-			sub := ""
-			if t[0] == '1' || t[0] == '3' {
-				sub = "BTC"
-			}
-			r.emit(v, i, j, Crypto, sub, 0.97, "base58 address, double SHA-256")
+			r.emit(v, i, j, Crypto, "", 0.97, "base58 address, double SHA-256")
 			return j
 		}
 	case (hasPrefix(t, "bc1") || hasPrefix(t, "BC1") || hasPrefix(t, "tb1")) && bech32(t):
-		r.emit(v, i, j, Crypto, "BTC", 0.97, "bech32 address")
+		r.emit(v, i, j, Crypto, "", 0.97, "bech32 address")
 		return j
 	case (t[0] == '4' || t[0] == '8') && len(t) == 95:
-		r.emit(v, i, j, Crypto, "XMR", 0.7, "form of a Monero address")
+		r.emit(v, i, j, Crypto, "", 0.7, "form of a Monero address")
 		return j
 	}
 	return i
