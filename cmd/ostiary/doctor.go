@@ -10,7 +10,8 @@ import (
 func newDoctor(c *cli) *cobra.Command {
 	return &cobra.Command{Use: "doctor", Short: "Find what is wrong and say how to put it right", Args: args(0, 0),
 		Long: "doctor checks the configuration, the data directory, the clock, certificates, disk\n" +
-			"space and, when the gateway runs, its readiness and its servers. It changes nothing.",
+			"space, the gateway's readiness, and whether each active server answers and is as it\n" +
+			"was approved. It changes nothing.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			findings := app.Doctor(cmd.Context(), c.dir, c.options(connectWait))
 			if err := c.print(page{kind: "FindingList", columns: []string{"state", "check", "detail", "fix"}, items: findings}); err != nil {

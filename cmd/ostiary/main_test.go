@@ -176,6 +176,47 @@ func TestExitCodesAreStable(t *testing.T) {
 	}
 }
 
+func TestCompletionProposesNames(t *testing.T) {
+	dir := t.TempDir() + "/D"
+	ask := func(args ...string) string {
+		t.Helper()
+		var out, errs bytes.Buffer
+		p := process{args: append(args, "--dir", dir), stdin: strings.NewReader(""), stdout: &out, stderr: &errs,
+			environ: func(string) (string, bool) { return "", false }}
+		if args[0] == "__complete" { // the directory comes first: the last word is the one to complete
+			p.args = append([]string{"__complete", "--dir", dir}, args[1:]...)
+		}
+		if code := run(context.Background(), p); code != exitOK {
+			t.Fatalf("%v: exit %d: %s", args, code, errs.String())
+		}
+		return out.String()
+	}
+	ask("init")
+	ask("agent", "register", "my-app")
+	ask("server", "submit", "wiki", "--url", "https://wiki.example.com/mcp")
+	for want, args := range map[string][]string{
+		"wiki":   {"__complete", "server", "approve", ""},
+		"my-app": {"__complete", "access", "grant", ""},
+		"grant":  {"__complete", "access", ""},
+	} {
+		if got := ask(args...); !strings.Contains(got, want) {
+			t.Errorf("%v proposes %q, want %s", args[1:], got, want)
+		}
+	}
+	if got := ask("__complete", "access", "grant", "my-app", ""); !strings.HasPrefix(got, "wiki\n") {
+		t.Errorf("the second place proposes %q", got)
+	}
+}
+
+func TestSchemaIsPrinted(t *testing.T) {
+	var out bytes.Buffer
+	code := run(context.Background(), process{args: []string{"config", "schema"}, stdin: strings.NewReader(""), stdout: &out,
+		stderr: io.Discard, environ: func(string) (string, bool) { return "", false }})
+	if code != exitOK || !json.Valid(out.Bytes()) || !strings.Contains(out.String(), "2020-12") {
+		t.Fatalf("exit %d: %.200s", code, out.String())
+	}
+}
+
 func TestVisibleShowsWhatIsHidden(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain":          "plain",

@@ -470,6 +470,12 @@ func TestDoctorFindsWhatIsWrong(t *testing.T) {
 	if f := state()["private D"]; f.State != stateFail || f.Fix == "" {
 		t.Fatalf("got %+v", f)
 	}
+	if err := os.Chmod(filepath.Join(dir, ConfigName), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if f := state()["private "+ConfigName]; f.State != stateFail || f.Fix == "" {
+		t.Fatalf("got %+v", f)
+	}
 	later := time.Now().Add(time.Hour)
 	if err := errors.Join(os.Chmod(dir, 0o700), os.Chtimes(filepath.Join(dir, recordName), later, later)); err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -38,6 +39,7 @@ func Doctor(ctx context.Context, dir string, o Options) []Finding {
 	}
 	all := []Finding{{State: stateOK, Check: "configuration"}}
 	all = append(all, modes(c.DataDir)...)
+	all = append(all, writable(filepath.Join(dir, ConfigName)))
 	all = append(all, disk(c.DataDir), clockFinding(c.DataDir, o), authority(c.DataDir, o))
 	if cert, ok := strings.CutPrefix(c.Listeners.Data.TLS.Cert, "file:"); ok {
 		if !filepath.IsAbs(cert) {
@@ -67,6 +69,19 @@ func modes(dir string) []Finding {
 		all = append(all, f)
 	}
 	return all
+}
+
+// writable checks that only its owner can change the configuration.
+func writable(path string) Finding {
+	f := Finding{State: stateOK, Check: "private " + ConfigName}
+	st, err := os.Stat(path)
+	switch {
+	case err != nil:
+		f.State, f.Detail = stateFail, err.Error()
+	case runtime.GOOS != "windows" && st.Mode().Perm()&0o022 != 0:
+		f.State, f.Detail, f.Fix = stateFail, "other users may change it", "chmod go-w "+path
+	}
+	return f
 }
 
 func disk(dir string) Finding {
@@ -164,7 +179,11 @@ func inspect(ctx context.Context, api admin.API) ([]Finding, error) {
 		return all, err
 	}
 	for _, srv := range servers {
-		all = append(all, serverFinding(srv))
+		f := serverFinding(srv)
+		if srv.State == registry.Active {
+			f = reach(ctx, api, srv, f)
+		}
+		all = append(all, f)
 	}
 	agents, err := api.Agents(ctx, admin.None{})
 	for _, a := range agents {
@@ -174,6 +193,22 @@ func inspect(ctx context.Context, api admin.API) ([]Finding, error) {
 		}
 	}
 	return all, err
+}
+
+// reach examines a server without keeping the result.
+func reach(ctx context.Context, api admin.API, srv admin.ServerView, f Finding) Finding {
+	d, err := api.ScanServer(ctx, admin.Scan{ID: srv.ID, Change: admin.Change{DryRun: true}})
+	if err != nil {
+		f.State, f.Detail = stateDegraded, err.Error()
+		f.Fix = "start the server, or correct how it was submitted: ostiary server show " + srv.ID
+		return f
+	}
+	now := serverFinding(d.Item)
+	if now.State != stateOK && f.State == stateOK {
+		now.Fix = "look at what changed: ostiary server scan " + srv.ID
+		return now
+	}
+	return f
 }
 
 func serverFinding(srv admin.ServerView) Finding {

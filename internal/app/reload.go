@@ -2,78 +2,72 @@ package app
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"path/filepath"
+	"os"
 	"reflect"
 	"strings"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
-
 	"ostiary.dev/ostiary/internal/logs"
 )
 
-// watchConfig re-reads the configuration on each signal and whenever something
-// in its directory changes. The directory is watched, not the file, because
-// orchestrators replace files through links beside them; what counts is the
-// text's digest.
-func (a *App) watchConfig(o UpOptions) (func(context.Context) error, error) {
-	w, err := fsnotify.NewWatcher()
-	if err != nil {
-		return nil, fmt.Errorf("watch the configuration: %w", err)
-	}
-	if err := w.Add(filepath.Dir(a.file)); err != nil {
-		return nil, errors.Join(fmt.Errorf("watch the configuration: %w", err), w.Close())
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		a.watch(ctx, w, o)
-	}()
-	return func(context.Context) error {
-		cancel()
-		<-done
-		return w.Close()
-	}, nil
-}
-
-// ownFiles change all the time; they say nothing about the configuration.
-func ownFile(path string) bool {
-	name := filepath.Base(path)
-	return strings.HasPrefix(name, storeName) || strings.HasPrefix(name, recordName) || name == lockName || name == socketName
-}
+// lookEvery is how often the configuration file is looked at. It is looked at,
+// not watched: orchestrators replace it through links in other directories,
+// and beside it lies the record, whose every line would wake a watch.
+const lookEvery = 250 * time.Millisecond
 
 // checkFile is the check that says whether the file could be read.
 const checkFile = "config file"
 
-// settle is how long the file must rest before it is read: many editors empty
-// a file before they fill it.
-const settle = 50 * time.Millisecond
+// watchConfig re-reads the configuration on each signal and whenever the file
+// is another one than it was.
+func (a *App) watchConfig(o UpOptions) func(context.Context) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		a.watch(ctx, o)
+	}()
+	return func(context.Context) error {
+		cancel()
+		<-done
+		return nil
+	}
+}
 
-func (a *App) watch(ctx context.Context, w *fsnotify.Watcher, o UpOptions) {
-	rest := time.NewTimer(settle)
-	rest.Stop()
-	defer rest.Stop()
+func (a *App) watch(ctx context.Context, o UpOptions) {
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	var last, read os.FileInfo
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-rest.C:
-			a.Reload(ctx)
 		case <-o.Reload:
 			a.notify(o, "RELOADING=1")
 			a.Reload(ctx)
 			a.notify(o, "READY=1")
-		case e := <-w.Events:
-			if !ownFile(e.Name) {
-				rest.Reset(settle)
+		case <-look.C:
+			now, err := os.Stat(a.file)
+			if err != nil {
+				now = nil // Reload says what is wrong
 			}
-		case err := <-w.Errors:
-			a.logError("watch the configuration", err)
+			// Many editors empty a file before they fill it: it is read
+			// once it looks the same twice.
+			if same(now, last) && !same(now, read) {
+				a.Reload(ctx)
+				read = now
+			}
+			last = now
 		}
 	}
+}
+
+// same reports whether a file is the one that it was, untouched.
+func same(a, b os.FileInfo) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
 // Reload reads the configuration again. When it is valid, the keys that may

@@ -89,12 +89,7 @@ func (a *App) startOperators(ctx context.Context, o UpOptions) (parts, error) {
 		a.health.Set("config", stateDegraded, err.Error())
 		a.logError("declared servers", err)
 	}
-	watch, err := a.watchConfig(o)
-	if err != nil {
-		return all, err
-	}
-	all = append(all, watch, a.watchdog(o))
-	return all, nil
+	return append(all, a.watchConfig(o), a.watchdog(o)), nil
 }
 
 // notify tells the service manager; that it cannot be told is only logged.
