@@ -143,10 +143,12 @@ func (f *face) edge(x *exchange.Exchange) error {
 	}
 	if n := r.Header.Count("Origin"); n > 0 {
 		origin, _ := r.Header.Get("Origin")
-		if n > 1 || !d.origins[origin] {
+		switch {
+		case n == 1 && d.origins[origin]:
+			f.origin = origin
+		case n > 1 || origin != f.own():
 			return fault.New(fault.OriginForbidden)
 		}
-		f.origin = origin
 	}
 	server, ok := endpoint(r.Path)
 	if !ok {
@@ -171,6 +173,15 @@ func (f *face) edge(x *exchange.Exchange) error {
 		return fault.New(fault.MethodNotAllowed)
 	}
 	return nil
+}
+
+// own returns the origin of this very listener. A page that has it was served
+// by us: the host was just found to be one of our names.
+func (f *face) own() string {
+	if f.r.TLS == nil {
+		return "http://" + f.r.Host
+	}
+	return "https://" + f.r.Host
 }
 
 // hostOf returns the host of a Host header in lower case, without its port;

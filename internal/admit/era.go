@@ -15,6 +15,8 @@ func (f *face) era(x *exchange.Exchange) error {
 	inBody, has := x.Request.ProtocolVersion()
 	header := wire.Version(x.Mirrors.Version)
 	switch {
+	case has && header != "" && string(header) != inBody:
+		return fault.Newf(fault.HeaderMismatch, "The header MCP-Protocol-Version does not agree with the body.")
 	case has && !wire.Version(inBody).Known():
 		return unknownVersion(inBody)
 	case header != "" && !header.Known():
@@ -58,6 +60,9 @@ func (f *face) modern(x *exchange.Exchange, inBody string, has bool) error {
 		x.Capable = string(caps.Raw())
 	}
 	mr := x.Mirrors
+	if !known && mr.HasMethod && mr.Method == m.Method() {
+		return fault.New(fault.MethodUnknown) // whatever else it lacks
+	}
 	if err := wire.CheckMirrors(m, mr.Version, mr.Method, mr.HasMethod, mr.Name, mr.HasName, mr.Params, nil, false); err != nil {
 		return err
 	}

@@ -17,6 +17,10 @@ func (s *Step) Answer(_ context.Context, x *exchange.Exchange) error {
 	if x.Join != nil {
 		return nil // each part was decided on its own
 	}
+	if x.Fact.Method == "initialize" && x.Message.Method() != "" {
+		x.Drop = fault.BadMessage // there is no session yet that it could belong to
+		return nil
+	}
 	switch x.Message.Kind() {
 	case wire.Response:
 		return s.result(x)

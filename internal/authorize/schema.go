@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
 	"ostiary.dev/ostiary/internal/exchange"
 	"ostiary.dev/ostiary/internal/fault"
@@ -70,12 +71,33 @@ func (c *compiled) validate(arguments wire.Value) error {
 	if err != nil {
 		return fault.Wrap(fault.BadParams, err)
 	}
-	if err := c.schema.Validate(v); err != nil {
+	if err := c.schema.Validate(v); err != nil && !onlyMissing(err) {
 		f := fault.Newf(fault.BadParams, "The arguments do not fit the tool's input schema%s.", whereOf(err))
 		f.Cause = errors.New("arguments do not fit the schema") // the library's text holds values
 		return f
 	}
 	return nil
+}
+
+// onlyMissing reports whether nothing is wrong but that members are missing.
+// Such a call goes on: servers answer it in their own words, and clients are
+// written for that. What is there must fit.
+func onlyMissing(err error) bool {
+	var v *jsonschema.ValidationError
+	return errors.As(err, &v) && missing(v)
+}
+
+func missing(v *jsonschema.ValidationError) bool {
+	if len(v.Causes) == 0 {
+		_, is := v.ErrorKind.(*kind.Required)
+		return is
+	}
+	for _, c := range v.Causes {
+		if !missing(c) {
+			return false
+		}
+	}
+	return true
 }
 
 // whereOf names the keyword that failed, which comes from the schema and not

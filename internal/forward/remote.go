@@ -180,7 +180,11 @@ func (r *remote) answers(ctx context.Context, abort context.CancelCauseFunc, x *
 	}
 	switch {
 	case resp.Status == 200 && kind == eventStream:
-		r.events(ctx, abort, x, resp, yield)
+		// The caller's stream begins with the server's, but for initialize,
+		// whose answer brings the session id in its head.
+		if x.Request.Method() == "initialize" || yield(exchange.Answer{}, nil) {
+			r.events(ctx, abort, x, resp, yield)
+		}
 	case resp.Status == 200 && kind == jsonBody:
 		m, err := r.message(ctx, x, resp)
 		if err == nil {

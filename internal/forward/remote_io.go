@@ -32,7 +32,7 @@ func contentType(resp *http1.InResponse) (mediaType, error) {
 		return 0, fault.Wrap(fault.UpstreamBad, errors.New("content-encoding that was not asked for"))
 	}
 	value, ok := resp.Header.Get("Content-Type")
-	if !ok || resp.ContentLength == 0 {
+	if !ok {
 		return noBody, nil
 	}
 	name, params, _ := strings.Cut(value, ";")

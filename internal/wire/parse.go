@@ -220,7 +220,7 @@ func (m *Message) callContent(c *checker) *fault.Error {
 		}
 		m.at.meta = m.Params().Get("_meta").at
 	}
-	if routed == "" {
+	if routed == "" || m.removed() {
 		return nil
 	}
 	name, ok := m.Params().Get(routed).Text()
@@ -229,6 +229,18 @@ func (m *Message) callContent(c *checker) *fault.Error {
 	}
 	m.name = name
 	return nil
+}
+
+// removed reports whether the method is known, but not in the version that the
+// message names: it is then answered as unknown, whatever its params.
+func (m *Message) removed() bool {
+	version, ok := m.ProtocolVersion()
+	v := Version(version)
+	if !ok || !v.Known() {
+		return false
+	}
+	_, here := Lookup(m.method, v, m.side)
+	return !here
 }
 
 // IsBatch reports whether the first byte after white space begins an array.
