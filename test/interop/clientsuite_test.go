@@ -95,15 +95,21 @@ func TestClientConformanceThroughTheGateway(t *testing.T) {
 				direct, _ := s.only(scenario).run(t, "client", "--command", client)
 				t.Setenv(detourSwitch, string(text))
 				proxied, r := s.only(scenario).run(t, "client", "--command", self)
+				got := verdicts(proxied[scenario])
 				for c, want := range verdicts(direct[scenario]) {
-					if got := verdicts(proxied[scenario])[c]; got != want {
-						t.Errorf("%s directly %s, proxied %s\n%s", c, want, got, r.Stdout)
+					if want == "SUCCESS" && got[c] != want && !strings.HasPrefix(c, nullArgument) {
+						t.Errorf("%s passes directly; proxied %q\n%s", c, got[c], r.Stdout)
 					}
 				}
 			})
 		}
 	}
 }
+
+// nullArgument is the one check that cannot pass: its client sends null where
+// the tool's own schema wants a boolean, and the gateway stops arguments that
+// violate the schema before they reach the server.
+const nullArgument = "sep-2243-client-omit-null "
 
 // verdicts are the worst states of the checks by id and name. Notes (INFO) are
 // left out: the gateway examines a server before it lets a client through, and

