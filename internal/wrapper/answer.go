@@ -40,7 +40,7 @@ func (s *shim) answer(c *call, resp *http1.InResponse) error {
 		defer resp.Body.Close()
 		text, err := s.whole(resp)
 		if err == nil {
-			err = s.deliver(c, text)
+			err = s.deliver(c, text, false)
 		}
 		return err
 	}
@@ -48,14 +48,15 @@ func (s *shim) answer(c *call, resp *http1.InResponse) error {
 	return fault.Wrap(fault.UpstreamBad, errors.New("the answer is of another media type"))
 }
 
-// deliver passes one message, or one batch of answers, on to the app.
-func (s *shim) deliver(c *call, text []byte) error {
+// deliver passes one message, or one batch of answers, on to the app. Messages
+// other than answers may come on a stream only.
+func (s *shim) deliver(c *call, text []byte, stream bool) error {
 	if !wire.IsBatch(text) {
 		m, err := wire.Parse(text, s.limits, wire.FromServer)
 		if err != nil {
 			return fault.Wrap(fault.UpstreamBad, err)
 		}
-		if m, err = s.accept(c, m); m != nil {
+		if m, err = s.accept(c, m, stream); m != nil {
 			s.out.message(m)
 		}
 		return err
@@ -71,7 +72,7 @@ func (s *shim) deliver(c *call, text []byte) error {
 			err = fault.Wrap(fault.UpstreamBad, err2)
 			break
 		}
-		if m, err = s.accept(c, m); err != nil {
+		if m, err = s.accept(c, m, stream); err != nil {
 			break
 		}
 		if m != nil {
@@ -106,9 +107,13 @@ func spaced(text []byte) []byte {
 // accept decides on one message of a call's answer: it returns the message for
 // the app, or nil if the app no longer waits for it. An answer to something
 // else is an error, after which nothing more of this stream is believed.
-func (s *shim) accept(c *call, m *wire.Message) (*wire.Message, error) {
-	if m.Kind() != wire.Response && m.Kind() != wire.ErrorResponse {
+func (s *shim) accept(c *call, m *wire.Message, stream bool) (*wire.Message, error) {
+	switch {
+	case m.Kind() == wire.Response || m.Kind() == wire.ErrorResponse:
+	case stream:
 		return m, nil
+	default:
+		return nil, fault.Wrap(fault.UpstreamBad, errors.New("the answer is no response"))
 	}
 	if id := m.ID(); (id.IsZero() || id == wire.NullID) && !c.batch {
 		named, err := m.WithID(c.order[0])
@@ -164,7 +169,7 @@ func (s *shim) pass(c *call, m *wire.Message, f *fault.Error) error {
 	if m == nil || c.batch {
 		return f
 	}
-	m, err := s.accept(c, m)
+	m, err := s.accept(c, m, false)
 	if m != nil {
 		s.out.message(m)
 	}

@@ -52,7 +52,7 @@ func (s *shim) resume(c *call) (*http1.InResponse, error) {
 			pace.Ended(now)
 			wait = pace.Wait(now)
 		}
-		if err := s.pause(c.ctx, wait); err != nil {
+		if err := s.cfg.pause(c.ctx, wait); err != nil {
 			return nil, err
 		}
 		wait = 0
@@ -82,7 +82,7 @@ func (s *shim) drain(c *call, resp *http1.InResponse) error {
 		if len(ev.Data) == 0 {
 			continue
 		}
-		if err := s.deliver(c, ev.Data); err != nil {
+		if err := s.deliver(c, ev.Data, true); err != nil {
 			return err
 		}
 		if len(c.waiting()) == 0 {

@@ -114,7 +114,7 @@ func (s *shim) hear(ctx context.Context) {
 		if err == nil && c.retry > 0 {
 			wait = c.retry
 		}
-		if s.pause(ctx, wait) != nil {
+		if s.cfg.pause(ctx, wait) != nil {
 			return
 		}
 	}

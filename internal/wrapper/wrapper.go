@@ -28,7 +28,6 @@ import (
 	"time"
 
 	"ostiary.dev/ostiary/internal/clock"
-	"ostiary.dev/ostiary/internal/fault"
 	"ostiary.dev/ostiary/internal/http1"
 	"ostiary.dev/ostiary/internal/wire"
 )
@@ -48,6 +47,8 @@ type Config struct {
 	Grace time.Duration
 	Dial  func(ctx context.Context, network, addr string) (net.Conn, error)
 	Clock clock.Clock // paces reconnections
+
+	pause func(ctx context.Context, d time.Duration) error // tests only; nil: wait
 }
 
 const (
@@ -72,7 +73,6 @@ type shim struct {
 	limits wire.Limits
 	out    *output
 	tools  toolParams
-	pause  func(ctx context.Context, d time.Duration) error
 
 	calls     sync.WaitGroup          // goroutines of calls
 	callCtx   context.Context         // parent of every call
@@ -88,8 +88,9 @@ type shim struct {
 }
 
 // Run carries messages until In ends, which is no error, ctx ends or Out
-// fails. It first connects: a gateway that cannot be reached is
-// fault.UpstreamUnreachable and one sentence on Log, and nothing is read. When
+// fails. It first connects once: a gateway that cannot be reached is
+// fault.UpstreamUnreachable, one that refuses the agent's certificate is
+// fault.Unauthenticated; each is one sentence on Log, and In is not read. When
 // ctx ends first, a Read of In that waits is left behind until In is closed.
 func Run(ctx context.Context, c Config) error {
 	s, err := newShim(c)
@@ -98,8 +99,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	defer s.client.Close()
 	if err := s.reach(ctx); err != nil {
-		s.out.say("The gateway cannot be reached; start it with \"ostiary up\" and restart this server in the app.", err)
-		return fault.Wrap(fault.UpstreamUnreachable, err)
+		return err
 	}
 	return s.run(ctx)
 }
@@ -124,6 +124,9 @@ func newShim(c Config) (*shim, error) {
 	if c.Grace <= 0 {
 		c.Grace = defaultGrace
 	}
+	if c.pause == nil {
+		c.pause = pause
+	}
 	limits := wire.DefaultLimits()
 	if c.MessageBytes > 0 {
 		limits.Bytes = c.MessageBytes
@@ -132,7 +135,6 @@ func newShim(c Config) (*shim, error) {
 		cfg: c, addr: net.JoinHostPort(u.Hostname(), port), target: u.RequestURI(), limits: limits,
 		client:  http1.NewClient(http1.ClientConfig{Dial: c.Dial}),
 		out:     &output{out: c.Out, log: c.Log},
-		pause:   pause,
 		running: map[wire.ID]*call{},
 	}, nil
 }
@@ -142,24 +144,6 @@ func orDefault(s, otherwise string) string {
 		return otherwise
 	}
 	return s
-}
-
-// reach connects once, so that an absent gateway is told at the start.
-func (s *shim) reach(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, noticeTimeout)
-	defer cancel()
-	conn, err := s.cfg.Dial(ctx, "tcp", s.addr)
-	if err != nil {
-		return err
-	}
-	if s.cfg.TLS != nil {
-		secure := s.cfg.TLS.Clone()
-		if secure.ServerName == "" {
-			secure.ServerName, _, _ = net.SplitHostPort(s.addr) // joined by newShim
-		}
-		err = tls.Client(conn, secure).HandshakeContext(ctx)
-	}
-	return errors.Join(err, conn.Close())
 }
 
 func (s *shim) run(ctx context.Context) error {
