@@ -146,8 +146,10 @@ func (f *face) session(x *exchange.Exchange, header wire.Version) error {
 	}
 	f.known = s
 	x.Session, x.Version, x.Capable, x.Era = s.session, s.session.Version, s.session.Capabilities, wire.Legacy
-	if header != "" && header != s.session.Version {
-		return fault.Newf(fault.BadHeader, "MCP-Protocol-Version is not the version of this session.")
+	// Another legacy version in the header changes nothing: the session's own
+	// version counts, here and towards the server (M04).
+	if header != "" && header.Era() != wire.Legacy {
+		return fault.Newf(fault.BadHeader, "MCP-Protocol-Version is not a version of this session's era.")
 	}
 	return nil
 }

@@ -219,7 +219,7 @@ func (g *Gateway) settle(ctx context.Context, x *exchange.Exchange, err error) {
 	default:
 		x.Outcome = exchange.Refused
 	}
-	if x.Fault.Cause != nil {
+	if x.Fault.Cause != nil && x.Fault.Kind != fault.ClientGone {
 		g.log("refused", x, err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strings"
 
 	"ostiary.dev/ostiary/internal/fault"
 )
@@ -22,10 +23,12 @@ type Event struct {
 // ErrTruncated says that the stream ended within an event, which is discarded.
 var ErrTruncated = errors.New("event stream ended within an event")
 
-// What an event's fields may be at most, in bytes.
+// What an event's fields may be at most, in bytes; framing is what an event may
+// take on the wire beyond its data.
 const (
 	maxEventID = 4 << 10
 	maxRetry   = 10
+	framing    = 8 << 10
 )
 
 // Events reads an event stream as WHATWG HTML 9.2.6 says: lines end in LF, CR
@@ -46,14 +49,17 @@ type Events struct {
 	size  int  // bytes of the event so far
 	any   bool // a field that makes an event was seen
 	data  bool // a data line was seen
+	odd   bool // the event's name is not one of the protocol's
 }
 
-// NewEvents returns a reader of events of at most maxEvent bytes each.
+// NewEvents returns a reader of events with at most maxEvent bytes of data each.
 func NewEvents(r io.Reader, maxEvent int) *Events { return &Events{r: r, max: maxEvent} }
 
-// Next returns the next event or comment. The error is io.EOF at an orderly
-// end, ErrTruncated for an unfinished event, a fault of kind UpstreamBad or
-// UpstreamTooLarge for what is refused, or the reader's own. Errors are final.
+// Next returns the next event or comment. Whatever ends a line group without
+// saying anything counts as a comment, so that the caller sees, and can bound,
+// every flood. The error is io.EOF at an orderly end, ErrTruncated for an
+// unfinished event, a fault of kind UpstreamBad or UpstreamTooLarge for what is
+// refused, or the reader's own. Errors are final.
 func (e *Events) Next() (Event, error) {
 	for {
 		line, err := e.line()
@@ -61,10 +67,12 @@ func (e *Events) Next() (Event, error) {
 			return Event{}, err
 		}
 		if len(line) == 0 {
-			if ev, ok := e.dispatch(); ok {
-				return ev, nil
+			odd := e.odd
+			ev := e.dispatch()
+			if odd && len(ev.Data) > 0 {
+				return Event{}, e.stop(fault.Newf(fault.UpstreamBad, "The server's event stream has an event of an unknown name."))
 			}
-			continue
+			return ev, nil
 		}
 		if line[0] == ':' {
 			if !e.any {
@@ -73,25 +81,22 @@ func (e *Events) Next() (Event, error) {
 			continue
 		}
 		if err := e.field(line); err != nil {
-			e.err, e.buf, e.next = err, nil, 0
-			e.lf, e.cr = 0, 0
-			return Event{}, err
+			return Event{}, e.stop(err)
 		}
 	}
 }
 
-// dispatch ends the event. One without data, id and retry says nothing and is
-// none; empty data without an id is a keep-alive in disguise.
-func (e *Events) dispatch() (Event, bool) {
-	ev, data := e.event, e.data
-	e.event, e.size, e.any, e.data = Event{}, 0, false, false
-	switch {
-	case len(ev.Data) == 0 && !ev.HasID && ev.Retry == "":
-		return Event{Comment: true}, data
-	case len(ev.Data) == 0:
+// dispatch ends the event. One without data, id and retry says nothing.
+func (e *Events) dispatch() Event {
+	ev := e.event
+	e.event, e.size, e.any, e.data, e.odd = Event{}, 0, false, false, false
+	if len(ev.Data) == 0 {
 		ev.Data = nil
+		if !ev.HasID && ev.Retry == "" {
+			return Event{Comment: true}
+		}
 	}
-	return ev, true
+	return ev
 }
 
 // field takes one line of the form name, or name: value.
@@ -101,14 +106,16 @@ func (e *Events) field(line []byte) error {
 	switch string(name) {
 	case "data":
 		e.any = true
-		e.addData(value)
+		if e.addData(value); len(e.event.Data) > e.max {
+			return fault.New(fault.UpstreamTooLarge)
+		}
 	case "event":
 		e.any = true
 		switch string(value) {
 		case "", "message", "endpoint":
-			e.event.Name = string(value)
+			e.event.Name, e.odd = string(value), false
 		default:
-			return fault.Newf(fault.UpstreamBad, "The server's event stream has an event of an unknown name.")
+			e.event.Name, e.odd = "", true // refused if it carries data
 		}
 	case "id":
 		e.any = true
@@ -149,8 +156,8 @@ func (e *Events) line() ([]byte, error) {
 		if !e.skip && e.begun {
 			if line, ok := e.take(); ok {
 				e.size += len(line) + 1
-				if e.size > e.max {
-					return nil, e.tooLarge()
+				if e.size > e.max+framing {
+					return nil, e.stop(fault.New(fault.UpstreamTooLarge))
 				}
 				if len(line) > 0 && line[0] == ':' && !e.any {
 					e.size = 0
@@ -158,8 +165,8 @@ func (e *Events) line() ([]byte, error) {
 				return line, nil
 			}
 		}
-		if e.size+len(e.buf)-e.next > e.max {
-			return nil, e.tooLarge()
+		if e.size+len(e.buf)-e.next > e.max+framing {
+			return nil, e.stop(fault.New(fault.UpstreamTooLarge))
 		}
 		if e.err != nil {
 			return nil, e.end()
@@ -198,19 +205,26 @@ func seek(buf []byte, from, next int, c byte) int {
 	return len(buf)
 }
 
-// begin drops the byte order mark once the first three bytes are there.
+// bom is the byte order mark in UTF-8.
+const bom = "\xEF\xBB\xBF"
+
+// begin drops a byte order mark once the first bytes tell whether it is one.
 func (e *Events) begin() {
-	if e.begun || len(e.buf) < 3 && e.err == nil {
+	if e.begun || e.err == nil && len(e.buf) < len(bom) && strings.HasPrefix(bom, string(e.buf)) {
 		return
 	}
 	e.begun = true
-	if bytes.HasPrefix(e.buf, []byte("\xEF\xBB\xBF")) {
-		e.next = 3
+	if bytes.HasPrefix(e.buf, []byte(bom)) {
+		e.next = len(bom)
 	}
 }
 
-// readSize is how much is read at a time at first; it grows with the line.
-const readSize = 4 << 10
+// readSize is how much is read at a time at first; it grows with the line, and
+// an empty buffer larger than keepSize is given back.
+const (
+	readSize = 4 << 10
+	keepSize = 64 << 10
+)
 
 // fill reads more behind what the buffer holds.
 func (e *Events) fill() {
@@ -218,6 +232,9 @@ func (e *Events) fill() {
 		n := copy(e.buf, e.buf[e.next:])
 		e.lf, e.cr = max(e.lf-e.next, 0), max(e.cr-e.next, 0)
 		e.buf, e.next = e.buf[:n], 0
+		if n == 0 && cap(e.buf) > keepSize {
+			e.buf = nil
+		}
 	}
 	if cap(e.buf)-len(e.buf) < readSize/2 {
 		grown := make([]byte, len(e.buf), max(2*cap(e.buf), readSize))
@@ -233,17 +250,15 @@ func (e *Events) fill() {
 func (e *Events) end() error {
 	rest := e.buf[e.next:]
 	if e.err == io.EOF && (e.any || len(rest) > 0 && rest[0] != ':') {
-		e.err = ErrTruncated
-		e.any, e.buf, e.next = false, nil, 0
+		return e.stop(ErrTruncated)
 	}
-	return e.err
+	return e.stop(e.err)
 }
 
-// tooLarge refuses the event for good.
-func (e *Events) tooLarge() error {
-	e.err = fault.New(fault.UpstreamTooLarge)
-	e.buf, e.next, e.lf, e.cr, e.size, e.any = nil, 0, 0, 0, 0, false
-	return e.err
+// stop ends the reading for good.
+func (e *Events) stop(err error) error {
+	*e = Events{r: e.r, err: err, begun: true}
+	return err
 }
 
 // AppendEvent appends the event in wire form. Data is one line (OneLine); if
