@@ -149,38 +149,40 @@ func (k *call) readWithin(t time.Duration) error {
 	return k.cc.nc.SetReadDeadline(k.client.clock.Now().Add(t))
 }
 
-// requestSize is how much of a request is put together for one write, bytes.
-const requestSize = 64 << 10
+// joined is the size up to which head and body are copied together for one
+// write, bytes.
+const joined = 16 << 10
 
 var requestBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 2<<10); return &b }}
 
-// send writes the request: head and body in one piece if they are not large.
+// send writes the request, in as few writes as its size allows.
 func (k *call) send(r *OutRequest) error {
 	pooled := requestBuffers.Get().(*[]byte)
-	b := r.appendHead((*pooled)[:0])
-	rest := r.Body
-	if n := min(len(rest), max(requestSize-len(b), 0)); n > 0 {
-		b = append(b, rest[:n]...)
-		rest = rest[n:]
+	head, rest := r.appendHead((*pooled)[:0]), r.Body
+	if len(head)+len(rest) <= joined {
+		head, rest = append(head, rest...), nil
 	}
-	err := k.write(b)
-	if cap(b) <= requestSize {
-		*pooled = b
+	piece := rest[:min(len(rest), writePiece)]
+	err := k.write(head, piece)
+	if cap(head) <= 2*joined {
+		*pooled = head
 		requestBuffers.Put(pooled)
 	}
-	for len(rest) > 0 && err == nil {
-		n := min(len(rest), writePiece)
-		err = k.write(rest[:n])
-		rest = rest[n:]
+	for rest = rest[len(piece):]; len(rest) > 0 && err == nil; rest = rest[len(piece):] {
+		piece = rest[:min(len(rest), writePiece)]
+		err = k.write(nil, piece)
 	}
 	return err
 }
 
-func (k *call) write(p []byte) error {
+func (k *call) write(head, p []byte) error {
 	if err := k.cc.armWrite(); err != nil {
 		return err
 	}
-	_, err := k.cc.nc.Write(p)
+	if len(p) > 0 {
+		return sendTogether(k.cc.nc, k.cc.sock, head, p)
+	}
+	_, err := k.cc.nc.Write(head)
 	return err
 }
 

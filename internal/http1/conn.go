@@ -35,6 +35,7 @@ type conn struct {
 	srv         *Server
 	raw         net.Conn // the socket
 	nc          net.Conn // raw, or TLS over it
+	sock        *socket  // between TLS and raw; nil on plaintext
 	tls         *tls.ConnectionState
 	peer, local netip.AddrPort
 	in          reader
@@ -91,7 +92,8 @@ func (c *conn) serve() {
 }
 
 func (c *conn) handshake() (proto string, err error) {
-	t := tls.Server(c.raw, c.srv.cfg.TLS)
+	c.sock = &socket{Conn: c.raw}
+	t := tls.Server(c.sock, c.srv.cfg.TLS)
 	if err := c.raw.SetDeadline(c.srv.clock.Now().Add(c.srv.lim.HeaderTimeout)); err != nil {
 		return "", err
 	}
@@ -211,7 +213,7 @@ func (c *conn) refuse(err error) {
 		return
 	}
 	c.srv.bad(c.peer, m.reason)
-	if c.write(appendRefusal(nil, c.srv.dateField(), m)) == nil {
+	if c.write(appendRefusal(nil, c.srv.dateField(), m), nil) == nil {
 		c.linger()
 	}
 }

@@ -54,27 +54,35 @@ func bodyDeadline(start time.Time, got int64, lim *Limits) time.Time {
 // writePiece is how much one write deadline covers, bytes.
 const writePiece = 256 << 10
 
-// write sends p. After an error the connection is broken.
-func (c *conn) write(p []byte) error {
+// write sends head and then p. After an error the connection is broken.
+func (c *conn) write(head, p []byte) error {
 	if c.broken {
 		return errPeerGone
 	}
-	for len(p) > 0 {
+	for {
 		piece := p[:min(len(p), writePiece)]
-		err := c.armWrite()
-		if err == nil {
-			_, err = c.nc.Write(piece)
-		}
-		if err != nil {
+		if err := c.writeOnce(head, piece); err != nil {
 			c.broken = true
 			if ctx := c.current.Load(); ctx != nil {
 				ctx.cancel()
 			}
 			return err
 		}
-		p = p[len(piece):]
+		if head, p = nil, p[len(piece):]; len(p) == 0 {
+			return nil
+		}
 	}
-	return nil
+}
+
+func (c *conn) writeOnce(head, p []byte) error {
+	if err := c.armWrite(); err != nil {
+		return err
+	}
+	if len(p) > 0 {
+		return sendTogether(c.nc, c.sock, head, p)
+	}
+	_, err := c.nc.Write(head)
+	return err
 }
 
 // armWrite makes sure that at least WriteTimeout is left, at most an eighth

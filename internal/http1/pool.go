@@ -36,6 +36,7 @@ type clientConn struct {
 	host   *host
 	raw    net.Conn
 	nc     net.Conn
+	sock   *socket // between TLS and raw; nil on plaintext
 	in     reader
 	used   bool // has carried an answer
 	since  time.Time
@@ -142,7 +143,7 @@ func namedTLS(key hostKey) *tls.Config {
 
 // dial opens a connection on a place that claim granted.
 func (c *Client) dial(ctx context.Context, h *host) (*clientConn, error) {
-	raw, nc, err := c.connect(ctx, h)
+	cc, err := c.connect(ctx, h)
 	if err != nil {
 		c.mu.Lock()
 		c.vacate(h)
@@ -150,19 +151,20 @@ func (c *Client) dial(ctx context.Context, h *host) (*clientConn, error) {
 		if ctx.Err() != nil {
 			return nil, ended(ctx)
 		}
+		if until, ok := ctx.Deadline(); ok && !c.clock.Now().Before(until) {
+			return nil, fault.Wrap(fault.UpstreamLate, err) // the dialler noticed before ctx did
+		}
 		var f *fault.Error
 		if errors.As(err, &f) {
 			return nil, err
 		}
 		return nil, fault.Wrap(fault.UpstreamUnreachable, err)
 	}
-	cc := &clientConn{client: c, host: h, raw: raw, nc: nc}
-	cc.in.src = nc
 	c.mu.Lock()
 	if c.closed {
 		c.vacate(h)
 		c.mu.Unlock()
-		raw.Close()
+		cc.raw.Close()
 		return nil, fault.Wrap(fault.Draining, errClientClosed)
 	}
 	c.conns[cc] = struct{}{}
@@ -170,21 +172,27 @@ func (c *Client) dial(ctx context.Context, h *host) (*clientConn, error) {
 	return cc, nil
 }
 
-func (c *Client) connect(ctx context.Context, h *host) (raw, nc net.Conn, err error) {
+func (c *Client) connect(ctx context.Context, h *host) (*clientConn, error) {
 	dialling, cancel := context.WithTimeout(ctx, c.cfg.DialTimeout)
 	defer cancel()
-	raw, err = c.cfg.Dial(dialling, "tcp", h.key.addr)
-	if err != nil || h.tls == nil {
-		return raw, raw, err
+	raw, err := c.cfg.Dial(dialling, "tcp", h.key.addr)
+	if err != nil {
+		return nil, err
 	}
-	shaking, stop := context.WithTimeout(ctx, c.cfg.TLSTimeout)
-	defer stop()
-	t := tls.Client(raw, h.tls)
-	if err := t.HandshakeContext(shaking); err != nil {
-		raw.Close()
-		return nil, nil, err
+	cc := &clientConn{client: c, host: h, raw: raw, nc: raw}
+	if h.tls != nil {
+		shaking, stop := context.WithTimeout(ctx, c.cfg.TLSTimeout)
+		defer stop()
+		cc.sock = &socket{Conn: raw}
+		t := tls.Client(cc.sock, h.tls)
+		if err := t.HandshakeContext(shaking); err != nil {
+			raw.Close()
+			return nil, err
+		}
+		cc.nc = t
 	}
-	return raw, t, nil
+	cc.in.src = cc.nc
+	return cc, nil
 }
 
 // release gives a connection back after a whole answer.

@@ -152,22 +152,24 @@ func (r *response) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// send buffers p, or sends it with what waits: a full buffer first, so that
-// the rest goes without a copy.
+// send buffers p, or sends a large one with what waits.
 func (r *response) send(p []byte) error {
 	r.grab()
-	if room := writeSize - len(r.buf); len(p) > room {
-		if room > 0 {
-			r.buf = append(r.buf, p[:room]...)
-			p = p[room:]
+	if len(r.buf)+len(p) > writeSize && len(r.buf) > 0 || len(p) >= writeSize {
+		head := r.buf
+		if len(p) < writeSize {
+			// Fill the record: what is left of p waits for more.
+			n := max(writeSize-len(head), 0)
+			head, p = append(head, p[:n]...), p[n:]
+			if err := r.c.write(head, nil); err != nil {
+				return err
+			}
+			r.buf = append(r.buf[:0], p...)
+			return nil
 		}
-		if err := r.flush(); err != nil {
-			return err
-		}
-		if len(p) >= writeSize {
-			return r.c.write(p)
-		}
-		r.grab()
+		err := r.c.write(head, p)
+		r.release()
+		return err
 	}
 	r.buf = append(r.buf, p...)
 	return nil
@@ -186,7 +188,7 @@ func (r *response) flush() error {
 	if len(r.buf) == 0 {
 		return nil
 	}
-	err := r.c.write(r.buf)
+	err := r.c.write(r.buf, nil)
 	r.release()
 	return err
 }
