@@ -8,15 +8,29 @@ import (
 
 // NewError returns the error answer to the request id for a refusal: its code
 // and public sentence, and in data its kind, the exchange to quote to an
-// operator and what the specification demands beside the code. Without an id
-// the answer has none, or null before 2025-11-25, whose schemas require one.
+// operator and what the specification demands beside the code. Without an id,
+// or with one that no message may have, the answer has none, or null before
+// 2025-11-25, whose schemas require one.
 func NewError(id ID, v Version, f *fault.Error, exchange string) *Message {
-	out := append(make([]byte, 0, 256), `{"jsonrpc":"2.0"`...)
-	if (id.IsZero() || id == NullID) && v.Known() && v < V20251125 {
-		out = append(out, `,"id":null`...)
-	} else if !id.IsZero() && id != NullID {
-		out = append(append(out, `,"id":`...), id.Raw()...)
+	tail := appendError(make([]byte, 0, 192), f, exchange)
+	for _, id := range []ID{id, {}} {
+		out := append(make([]byte, 0, 48+len(tail)), `{"jsonrpc":"2.0"`...)
+		if id.IsZero() || id == NullID {
+			if v.Known() && v < V20251125 {
+				out = append(out, `,"id":null`...)
+			}
+		} else {
+			out = append(append(out, `,"id":`...), id.Raw()...)
+		}
+		if m, err := Parse(append(out, tail...), ownLimits(), FromServer); err == nil {
+			return m
+		}
 	}
+	panic("wire: built an error answer that is none for " + string(f.Kind))
+}
+
+// appendError appends the error member and the end of the message.
+func appendError(out []byte, f *fault.Error, exchange string) []byte {
 	out = append(out, `,"error":{"code":`...)
 	out = strconv.AppendInt(out, int64(f.Code()), 10)
 	out = append(append(out, `,"message":`...), Quote(f.Public)...)
@@ -24,12 +38,7 @@ func NewError(id ID, v Version, f *fault.Error, exchange string) *Message {
 	if exchange != "" {
 		out = append(append(out, `,"exchange":`...), Quote(exchange)...)
 	}
-	out = appendData(out, f.Data)
-	m, err := Parse(append(out, `}}}`...), ownLimits(), FromServer)
-	if err != nil {
-		panic("wire: built an error answer that is none: " + err.Error())
-	}
-	return m
+	return append(appendData(out, f.Data), `}}}`...)
 }
 
 // appendData appends the members of a refusal's data object. What is not an

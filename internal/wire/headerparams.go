@@ -44,7 +44,7 @@ type schemaWalk struct {
 func (w *schemaWalk) schema(v Value, path []string, open bool) error {
 	if v.Kind() == Array {
 		for e := range v.Elements() {
-			if err := w.schema(e, path, false); err != nil {
+			if err := w.below(e, path, false); err != nil {
 				return err
 			}
 		}
@@ -99,11 +99,11 @@ func (w *schemaWalk) take(v, header Value, path []string) error {
 	if !ok || !isToken(name) {
 		return errors.New(annotation + " is not an HTTP token")
 	}
-	if lower := strings.ToLower(name); w.names[lower] {
+	lower := strings.ToLower(name)
+	if w.names[lower] {
 		return errors.New(annotation + " occurs twice with the same name")
-	} else {
-		w.names[lower] = true
 	}
+	w.names[lower] = true
 	kind, _ := v.Get("type").Text()
 	if kind != "string" && kind != "integer" && kind != "boolean" {
 		return errors.New(annotation + " stands on a property that is no string, integer or boolean")
