@@ -1,7 +1,9 @@
 package wrapper
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -149,10 +151,14 @@ func TestNothingOvertakesInitialize(t *testing.T) {
 	a := open(t, noStream(func(w http.ResponseWriter, r *http.Request, body string) {
 		jsonAnswer(w, 200, result("1"))
 	}), nil)
-	go a.send(initialize, initDone, callLine("1", "t"))
+	written := make(chan error, 1)
+	go func() {
+		_, err := io.WriteString(a.in, initialize+"\n"+initDone+"\n"+callLine("1", "t")+"\n")
+		written <- err
+	}()
 	a.want(initResult)
 	a.want(result("1"))
-	if err := a.end(); err != nil {
+	if err := errors.Join(<-written, a.end()); err != nil {
 		t.Fatal(err)
 	}
 	var posts []string
@@ -293,4 +299,69 @@ func TestBatchPassesAsItIs(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+func TestBatchWithACancelledMember(t *testing.T) {
+	begun, cancelled := make(chan bool), make(chan bool)
+	a := open(t, noStream(func(w http.ResponseWriter, _ *http.Request, body string) {
+		if methodOf(body) == "notifications/cancelled" {
+			w.WriteHeader(202)
+			close(cancelled)
+			return
+		}
+		close(begun)
+		<-cancelled
+		jsonAnswer(w, 200, "["+result("1")+",\n"+result("2")+",\n"+result("3")+"]")
+	}), nil)
+	a.shake()
+	a.send("[" + callLine("1", "t") + "," + callLine("2", "t") + "," + callLine("3", "t") + "]")
+	<-begun
+	a.send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}`)
+	a.want("[" + result("1") + "," + result("3") + "]")
+	if err := a.end(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBatchThatGoesWrong(t *testing.T) {
+	for name, tc := range map[string]struct {
+		send, answer string
+		want         []string
+	}{
+		"id twice":         {"[" + callLine("1", "t") + "," + callLine("1", "t") + "]", "", []string{"-32600"}},
+		"initialize":       {"[" + initialize + "]", "", []string{"-32600"}},
+		"bad member":       {"[1]", "", []string{"-32600"}},
+		"missing answer":   {"[" + callLine("1", "t") + "," + callLine("2", "t") + "]", "[" + result("2") + "]", []string{"[" + result("2") + "]", `[{"jsonrpc":"2.0","id":1,"error"`}},
+		"stranger's":       {"[" + callLine("1", "t") + "," + callLine("2", "t") + "]", "[" + result("2") + "," + result("9") + "]", []string{"[" + result("2") + "]", `[{"jsonrpc":"2.0","id":1,"error"`}},
+		"broken answer":    {"[" + callLine("1", "t") + "]", "[{]", []string{`[{"jsonrpc":"2.0","id":1,"error"`}},
+		"member no answer": {"[" + callLine("1", "t") + "]", "[7]", []string{`[{"jsonrpc":"2.0","id":1,"error"`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := open(t, noStream(func(w http.ResponseWriter, _ *http.Request, _ string) { jsonAnswer(w, 200, tc.answer) }), nil)
+			a.shake()
+			a.send(tc.send)
+			for _, part := range tc.want {
+				a.wantLike(part)
+			}
+			if err := a.end(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+func TestBatchOfNotificationsIsPosted(t *testing.T) {
+	batch := "[" + `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}` + "]"
+	a := open(t, noStream(func(w http.ResponseWriter, _ *http.Request, _ string) { w.WriteHeader(400) }), nil)
+	a.shake()
+	a.send(batch)
+	if err := a.end(); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(a.requests(), func(r seen) bool { return r.body == batch }) {
+		t.Error("the batch was not posted")
+	}
+	if !strings.Contains(a.log.String(), "did not take a batch") {
+		t.Errorf("log %s", a.log)
+	}
 }
