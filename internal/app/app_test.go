@@ -530,3 +530,31 @@ func TestLocalClientBorrowsACertificate(t *testing.T) {
 		t.Fatal("attached as an agent that is not registered")
 	}
 }
+
+func TestWatchdogReportsOnlyALivingStore(t *testing.T) {
+	dir := gatewayIn(t)
+	a, err := Open(t.Context(), dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	states := make(chan string, 64)
+	stop := a.watchdog(UpOptions{Watchdog: 2 * time.Millisecond, Notify: func(s string) error {
+		select {
+		case states <- s:
+		default: // enough of them
+		}
+		return nil
+	}})
+	if got := <-states; got != "WATCHDOG=1" {
+		t.Fatalf("told %q", got)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if a.alive() == nil {
+		t.Fatal("a closed store is alive")
+	}
+	if err := stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -102,8 +102,15 @@ func (a *App) notify(o UpOptions, state string) {
 	}
 }
 
+// alive asks the store for something: a gateway whose store hangs or is broken
+// cannot take a revocation any more.
+func (a *App) alive() error {
+	_, err := a.store.Agents()
+	return err
+}
+
 // watchdog tells the service manager that the gateway lives, as long as its
-// registry answers.
+// store answers.
 func (a *App) watchdog(o UpOptions) func(context.Context) error {
 	if o.Notify == nil || o.Watchdog <= 0 {
 		return func(context.Context) error { return nil }
@@ -116,6 +123,10 @@ func (a *App) watchdog(o UpOptions) func(context.Context) error {
 		for {
 			select {
 			case <-t.C:
+				if err := a.alive(); err != nil {
+					a.logError("the store does not answer", err)
+					continue // the service manager restarts us
+				}
 				a.notify(o, "WATCHDOG=1")
 			case <-quit:
 				return

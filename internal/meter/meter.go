@@ -10,6 +10,7 @@ package meter
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -41,9 +42,10 @@ type Meters struct {
 
 	series   sync.Map // key -> *series
 	verdicts sync.Map // verdict -> prometheus.Counter
-	mu       sync.Mutex
-	servers  map[string]bool
 	known    func(method string) bool
+
+	mu      sync.Mutex                      // orders the writers of servers
+	servers atomic.Pointer[map[string]bool] // those with series of their own; replaced, never changed
 }
 
 // key selects the series of one kind of exchange.
@@ -91,9 +93,9 @@ func New(reg prometheus.Registerer, c Config) *Meters {
 		auth:      counter("ostiary_auth_failures_total", "Callers that could not be identified.", "reason"),
 		sessions:  gauge("ostiary_sessions_active", "Open sessions and streams.", "transport"),
 		upstream:  gauge("ostiary_upstream_up", "Whether the last contact with a server succeeded.", "server"),
-		servers:   map[string]bool{},
 		known:     c.Known,
 	}
+	m.servers.Store(&map[string]bool{})
 	gauge("ostiary_build_info", "The running version.", "version", "go").WithLabelValues(c.Version, runtime.Version()).Set(1)
 	return m
 }

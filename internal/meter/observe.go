@@ -1,6 +1,7 @@
 package meter
 
 import (
+	"maps"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,7 +48,9 @@ func (m *Meters) Sessions(transport string, n int) {
 // Forget drops what is kept for a server that is gone.
 func (m *Meters) Forget(server string) {
 	m.mu.Lock()
-	delete(m.servers, server)
+	rest := maps.Clone(*m.servers.Load())
+	delete(rest, server)
+	m.servers.Store(&rest)
 	m.mu.Unlock()
 	m.series.Range(func(k, _ any) bool {
 		if k.(key).server == server {
@@ -83,15 +86,22 @@ func (m *Meters) server(x *exchange.Exchange) string {
 		return other
 	}
 	id := x.Server.ID
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.servers[id] {
+	known := *m.servers.Load()
+	switch {
+	case known[id]:
 		return id
-	}
-	if len(m.servers) >= maxServers {
+	case len(known) >= maxServers:
 		return other
 	}
-	m.servers[id] = true
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := *m.servers.Load()
+	if !all[id] && len(all) >= maxServers {
+		return other
+	}
+	all = maps.Clone(all)
+	all[id] = true
+	m.servers.Store(&all)
 	return id
 }
 
