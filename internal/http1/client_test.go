@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -269,8 +270,15 @@ func TestAnswerFraming(t *testing.T) {
 // taken: the next caller must not get it.
 func TestU16ExtraBytesAnswerNobody(t *testing.T) {
 	server, clientTLS := testTLS(t)
-	for name, secure := range map[string]bool{"plain": false, "TLS": true} {
-		t.Run(name, func(t *testing.T) {
+	server.DynamicRecordSizingDisabled = true // the surplus shares a record with the answer
+	// Small answers and what follows them land in our buffer, large ones leave
+	// it in TLS's or the socket's.
+	for _, c := range []struct {
+		secure bool
+		size   int
+	}{{false, 5000}, {false, 20000}, {true, 5000}, {true, 14000}, {true, 20000}} {
+		secure, size := c.secure, c.size
+		t.Run(fmt.Sprint(secure, size), func(t *testing.T) {
 			u := script(t, func(n int, nc net.Conn, _ *bufio.Reader) {
 				if secure {
 					nc = tls.Server(nc, server)
@@ -278,7 +286,7 @@ func TestU16ExtraBytesAnswerNobody(t *testing.T) {
 				if _, ok := take(t, bufio.NewReader(nc)); !ok {
 					return
 				}
-				first := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n%s", repeat(fmt.Sprint(n), 5000))
+				first := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", size, repeat(fmt.Sprint(n), size))
 				say(t, nc, first+"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
 				_, _ = io.ReadAll(nc) // until the client leaves
 			})
@@ -292,8 +300,8 @@ func TestU16ExtraBytesAnswerNobody(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				body := make([]byte, 5000)
-				if _, err := io.ReadFull(resp.Body, body); err != nil || string(body) != repeat(fmt.Sprint(n), 5000) {
+				body := make([]byte, size)
+				if _, err := io.ReadFull(resp.Body, body); err != nil || string(body) != repeat(fmt.Sprint(n), size) {
 					t.Fatalf("answer %d is %.20q, %v", n, body, err)
 				}
 				resp.Body.Close()
@@ -419,6 +427,7 @@ func TestMaxPerHostWaitsInLine(t *testing.T) {
 		_, err := c.Do(gone, u.request("x"))
 		cancelled <- err
 	}()
+	c.awaitWaiter()
 	cancel()
 	if err := <-cancelled; !fault.Is(err, fault.ClientGone) {
 		t.Errorf("a cancelled waiter got %v", err)
@@ -428,6 +437,7 @@ func TestMaxPerHostWaitsInLine(t *testing.T) {
 		_, _, err := get(t, c, u.request("x"))
 		second <- err
 	}()
+	c.awaitWaiter()
 	if _, err := io.ReadAll(first.Body); err != nil {
 		t.Errorf("read: %v", err)
 	}
@@ -443,6 +453,7 @@ func TestMaxPerHostWaitsInLine(t *testing.T) {
 		_, _, err := get(t, c, u.request("x"))
 		second <- err
 	}()
+	c.awaitWaiter()
 	third.Body.Close()
 	if err := <-second; err != nil {
 		t.Errorf("the waiter got %v", err)
@@ -451,6 +462,46 @@ func TestMaxPerHostWaitsInLine(t *testing.T) {
 		t.Errorf("%d connections", n)
 	}
 }
+
+// awaitWaiter returns when somebody waits for a connection.
+func (c *Client) awaitWaiter() {
+	for waiting := 0; waiting == 0; runtime.Gosched() {
+		c.mu.Lock()
+		for _, h := range c.hosts {
+			waiting += h.waiting.Len()
+		}
+		c.mu.Unlock()
+	}
+}
+
+func TestPlacesArePassedOn(t *testing.T) {
+	c := client(t, ClientConfig{MaxPerHost: 1})
+	h := &host{open: 1}
+	c.hosts[h.key] = h
+	// The place and the connection are granted just as the waiter gives up.
+	for _, kept := range []*clientConn{nil, {client: c, host: h, raw: discarded{}}} {
+		turn, next := make(chan grant, 1), make(chan grant, 1)
+		place := h.waiting.PushBack(turn)
+		h.waiting.PushBack(next)
+		h.waiting.Remove(place)
+		turn <- grant{kept}
+		c.leave(h, place, turn)
+		if g := <-next; g.conn != kept || h.waiting.Len() != 0 {
+			t.Errorf("the next got %v, %d wait", g, h.waiting.Len())
+		}
+	}
+	// A fresh connection takes the place of the oldest idle one.
+	h.idle = []*clientConn{{client: c, host: h, raw: discarded{}}}
+	c.idle = 1
+	if cc, _, err := c.claim(t.Context(), h.key, true); cc != nil || err != nil || len(h.idle) != 0 || h.open != 1 || c.idle != 0 {
+		t.Errorf("%v, %v; %d idle, %d open", cc, err, len(h.idle), h.open)
+	}
+}
+
+// discarded is a connection that only closes.
+type discarded struct{ net.Conn }
+
+func (discarded) Close() error { return nil }
 
 // TestU15HangingUpstreams has a deadline for each phase.
 func TestU15HangingUpstreams(t *testing.T) {
@@ -483,8 +534,8 @@ func TestU15HangingUpstreams(t *testing.T) {
 		"no head, context":      {ClientConfig{}, silent, nil, soon, "x", fault.UpstreamLate},
 		"no accept, context":    {ClientConfig{Dial: never}, silent, nil, soon, "x", fault.UpstreamLate},
 		"half a body":           {ClientConfig{}, halfBody, nil, soon, "x", fault.UpstreamLate},
-		"request is not read":   {ClientConfig{Limits: Limits{WriteTimeout: soon}}, deaf, nil, 0, repeat("x", 64<<20), fault.UpstreamLate},
-		"not read, for context": {ClientConfig{}, deaf, nil, soon, repeat("x", 64<<20), fault.UpstreamLate},
+		"request is not read":   {ClientConfig{Limits: Limits{WriteTimeout: soon}}, deaf, nil, 0, repeat("x", 16<<20), fault.UpstreamLate},
+		"not read, for context": {ClientConfig{}, deaf, nil, soon, repeat("x", 16<<20), fault.UpstreamLate},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()

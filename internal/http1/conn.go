@@ -213,7 +213,7 @@ func (c *conn) refuse(err error) {
 		return
 	}
 	c.srv.bad(c.peer, m.reason)
-	if c.write(appendRefusal(nil, c.srv.dateField(), m), nil) == nil {
+	if c.write(appendRefusal(nil, c.srv.dateField(), m), nil, nil) == nil {
 		c.linger()
 	}
 }

@@ -54,32 +54,37 @@ func bodyDeadline(start time.Time, got int64, lim *Limits) time.Time {
 // writePiece is how much one write deadline covers, bytes.
 const writePiece = 256 << 10
 
-// write sends head and then p. After an error the connection is broken.
-func (c *conn) write(head, p []byte) error {
+// write sends head, p and tail. After an error the connection is broken.
+func (c *conn) write(head, p, tail []byte) error {
 	if c.broken {
 		return errPeerGone
 	}
 	for {
 		piece := p[:min(len(p), writePiece)]
-		if err := c.writeOnce(head, piece); err != nil {
+		p = p[len(piece):]
+		end := tail
+		if len(p) > 0 {
+			end = nil
+		}
+		if err := c.writeOnce(head, piece, end); err != nil {
 			c.broken = true
 			if ctx := c.current.Load(); ctx != nil {
 				ctx.cancel()
 			}
 			return err
 		}
-		if head, p = nil, p[len(piece):]; len(p) == 0 {
+		if head = nil; len(p) == 0 {
 			return nil
 		}
 	}
 }
 
-func (c *conn) writeOnce(head, p []byte) error {
+func (c *conn) writeOnce(head, p, tail []byte) error {
 	if err := c.armWrite(); err != nil {
 		return err
 	}
 	if len(p) > 0 {
-		return sendTogether(c.nc, c.sock, head, p)
+		return sendTogether(c.nc, c.sock, head, p, tail)
 	}
 	_, err := c.nc.Write(head)
 	return err

@@ -30,7 +30,7 @@ var (
 // TestHeadsFromFragments puts messages together from such pieces and holds
 // those that we accept against net/http, like FuzzHead.
 func TestHeadsFromFragments(t *testing.T) {
-	count := 200_000
+	count := 100_000
 	if testing.Short() {
 		count = 10_000
 	}

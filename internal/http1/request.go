@@ -41,7 +41,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 			return 0, errDone
 		}
 		b.expects = false
-		if err := b.c.write([]byte("HTTP/1.1 100 Continue\r\n\r\n"), nil); err != nil {
+		if err := b.c.write([]byte("HTTP/1.1 100 Continue\r\n\r\n"), nil, nil); err != nil {
 			return 0, err
 		}
 	}

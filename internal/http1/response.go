@@ -137,41 +137,37 @@ func (r *response) Write(p []byte) (int, error) {
 	if r.headOnly || r.bodyless {
 		return len(p), nil
 	}
-	if r.length < 0 {
-		r.putInt(int64(len(p)), 16)
-		r.put("\r\n")
+	if r.length >= 0 {
+		return len(p), r.send(p, nil, r.wrote == r.length)
 	}
-	if err := r.send(p); err != nil {
-		return 0, err
-	}
-	if r.length < 0 {
-		r.put("\r\n")
-	} else if r.wrote == r.length {
-		return len(p), r.flush()
-	}
-	return len(p), nil
+	r.putInt(int64(len(p)), 16)
+	r.put("\r\n")
+	return len(p), r.send(p, crlf, false)
 }
 
-// send buffers p, or sends a large one with what waits.
-func (r *response) send(p []byte) error {
+var crlf = []byte("\r\n")
+
+// send buffers p and tail, or sends them with what waits: when they are large,
+// or the last of the answer.
+func (r *response) send(p, tail []byte, last bool) error {
 	r.grab()
-	if len(r.buf)+len(p) > writeSize && len(r.buf) > 0 || len(p) >= writeSize {
-		head := r.buf
-		if len(p) < writeSize {
-			// Fill the record: what is left of p waits for more.
-			n := max(writeSize-len(head), 0)
-			head, p = append(head, p[:n]...), p[n:]
-			if err := r.c.write(head, nil); err != nil {
-				return err
-			}
-			r.buf = append(r.buf[:0], p...)
-			return nil
+	switch {
+	case len(r.buf)+len(p)+len(tail) <= writeSize:
+		r.buf = append(append(r.buf, p...), tail...)
+		if last {
+			return r.flush()
 		}
-		err := r.c.write(head, p)
+		return nil
+	case last || len(p) >= writeSize:
+		err := r.c.write(r.buf, p, tail)
 		r.release()
 		return err
 	}
-	r.buf = append(r.buf, p...)
+	if err := r.flush(); err != nil {
+		return err
+	}
+	r.grab()
+	r.buf = append(append(r.buf, p...), tail...)
 	return nil
 }
 
@@ -188,7 +184,7 @@ func (r *response) flush() error {
 	if len(r.buf) == 0 {
 		return nil
 	}
-	err := r.c.write(r.buf, nil)
+	err := r.c.write(r.buf, nil, nil)
 	r.release()
 	return err
 }

@@ -70,18 +70,19 @@ func (s *socket) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// sendTogether writes head and then p to nc in as few system calls as can be.
-// s is nil on plaintext.
-func sendTogether(nc net.Conn, s *socket, head, p []byte) error {
+// sendTogether writes parts to nc in as few system calls as can be. s is nil
+// on plaintext.
+func sendTogether(nc net.Conn, s *socket, parts ...[]byte) error {
 	if s == nil {
-		parts := net.Buffers{head, p}
-		_, err := parts.WriteTo(nc)
+		_, err := (*net.Buffers)(&parts).WriteTo(nc)
 		return err
 	}
 	s.hold()
-	_, err := nc.Write(head)
-	if err == nil {
-		_, err = nc.Write(p)
+	var err error
+	for i := 0; i < len(parts) && err == nil; i++ {
+		if len(parts[i]) > 0 {
+			_, err = nc.Write(parts[i])
+		}
 	}
 	if sent := s.send(); err == nil {
 		err = sent
