@@ -65,7 +65,7 @@ func (c *checker) object(at uint32, s *scope) {
 // member judges the value at token at of the protocol member m.
 func (c *checker) member(at uint32, m *member) {
 	t := &c.doc.toks[at]
-	if t.kind == Null && c.from == FromServer && m.kinds&(1<<Object|1<<Array) != 0 {
+	if t.kind == Null && c.from == FromServer && m.kinds&isArray != 0 {
 		return // servers in use write null for an absent list; every reader takes it for that
 	}
 	if m.kinds != 0 && m.kinds&(1<<t.kind) == 0 {

@@ -63,9 +63,13 @@ func Replace(v Value, text []byte) Edit {
 }
 
 // SetMember returns the edit that gives obj a member key with the JSON value
-// text: in the place of the value it has, else after the last member. Of two
-// members for the same empty object only one can be set at a time.
+// text: in the place of the value it has, else after the last member. A null
+// obj becomes an object. Of two members for the same empty object only one can
+// be set at a time.
 func SetMember(obj Value, key string, text []byte) Edit {
+	if obj.Kind() == Null {
+		return Replace(obj, slices.Concat([]byte{'{'}, Quote(key), []byte{':'}, text, []byte{'}'}))
+	}
 	if v := obj.Get(key); v.Exists() {
 		return Replace(v, text)
 	}

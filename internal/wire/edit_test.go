@@ -133,6 +133,22 @@ func TestRemoveMember(t *testing.T) {
 	}
 }
 
+func TestSetMember(t *testing.T) {
+	for args, want := range map[string]string{
+		`{}`: `{"k":1}`, `{ }`: `{"k":1 }`, `{"a":0 }`: `{"a":0,"k":1 }`, `{"k":[2],"a":0}`: `{"k":1,"a":0}`, `{"\u006b":2}`: `{"\u006b":1}`,
+	} {
+		m := accept(t, wire.FromClient, tool(args))
+		n, err := m.Rewrite(wire.SetMember(m.Params().Get("arguments"), "k", []byte("1")))
+		if err != nil || string(n.Params().Get("arguments").Raw()) != want {
+			t.Errorf("%s becomes %s, %v, want %s", args, n.Params().Get("arguments").Raw(), err, want)
+		}
+	}
+	m := accept(t, wire.FromClient, tool(`{"a":null}`))
+	if n, err := m.Rewrite(wire.SetMember(m.Params().At("arguments", "a"), "k", []byte("1"))); err != nil || string(n.Raw()) != tool(`{"a":{"k":1}}`) {
+		t.Errorf("a member of null: %v", err)
+	}
+}
+
 func TestRewriteRefuses(t *testing.T) {
 	m := accept(t, wire.FromClient, tool(`{"a":1}`))
 	args := m.Params().Get("arguments")

@@ -15,6 +15,7 @@ func TestServersMayWriteNullForAbsentLists(t *testing.T) {
 		"result null":            {`{"jsonrpc":"2.0","id":1,"result":null}`, FromServer, false},
 		"error null":             {`{"jsonrpc":"2.0","id":1,"error":null}`, FromServer, false},
 		"params null":            {`{"jsonrpc":"2.0","method":"notifications/message","params":null}`, FromServer, false},
+		"meta null":              {`{"jsonrpc":"2.0","id":1,"result":{"_meta":null}}`, FromServer, false},
 		"content is a number":    {`{"jsonrpc":"2.0","id":1,"result":{"content":1}}`, FromServer, false},
 		"client: arguments null": {`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t","arguments":null}}`, FromClient, false},
 		"client: params null":    {`{"jsonrpc":"2.0","id":1,"method":"tools/list","params":null}`, FromClient, false},

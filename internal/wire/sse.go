@@ -49,6 +49,7 @@ type Events struct {
 	size  int  // bytes of the event so far
 	any   bool // a field that makes an event was seen
 	data  bool // a data line was seen
+	said  bool // a comment was returned since the last blank line
 	odd   bool // the event's name is not one of the protocol's
 }
 
@@ -67,6 +68,10 @@ func (e *Events) Next() (Event, error) {
 			return Event{}, err
 		}
 		if len(line) == 0 {
+			if e.said && !e.any {
+				e.said = false // the comment before stood for this group
+				continue
+			}
 			odd := e.odd
 			ev := e.dispatch()
 			if odd && len(ev.Data) > 0 {
@@ -76,6 +81,7 @@ func (e *Events) Next() (Event, error) {
 		}
 		if line[0] == ':' {
 			if !e.any {
+				e.said = true
 				return Event{Comment: true}, nil
 			}
 			continue
@@ -89,7 +95,7 @@ func (e *Events) Next() (Event, error) {
 // dispatch ends the event. One without data, id and retry says nothing.
 func (e *Events) dispatch() Event {
 	ev := e.event
-	e.event, e.size, e.any, e.data, e.odd = Event{}, 0, false, false, false
+	e.event, e.size, e.any, e.data, e.odd, e.said = Event{}, 0, false, false, false, false
 	if len(ev.Data) == 0 {
 		ev.Data = nil
 		if !ev.HasID && ev.Retry == "" {

@@ -52,7 +52,7 @@ var framings = map[string]struct {
 	"U12 no final line end":     {"data: 1\n\ndata: 2", []wire.Event{data("1")}, wire.ErrTruncated},
 	"U12 unfinished id":         {"id: 1\n", nil, wire.ErrTruncated},
 	"U12 unfinished comment":    {"data: 1\n\n: gone", []wire.Event{data("1")}, io.EOF},
-	"U12 comments":              {": hi\n\n:\ndata: 1\n: within\ndata: 2\n\n", []wire.Event{{Comment: true}, {Comment: true}, {Comment: true}, data("1\n2")}, io.EOF},
+	"U12 comments":              {": hi\n\n:\ndata: 1\n: within\ndata: 2\n\n", []wire.Event{{Comment: true}, {Comment: true}, data("1\n2")}, io.EOF},
 	"U12 unknown fields":        {"foo: bar\nDATA: x\ndata: 1\n\n", []wire.Event{data("1")}, io.EOF},
 	"priming event":             {"id: 7\ndata:\n\n", []wire.Event{{ID: "7", HasID: true}}, io.EOF},
 	"priming without data":      {"id: 7\n\n", []wire.Event{{ID: "7", HasID: true}}, io.EOF},
