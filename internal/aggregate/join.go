@@ -35,10 +35,12 @@ func (f *face) Finish(_ context.Context, p *exchange.Exchange) {
 	}
 }
 
-// take moves what the part holds of the budget to its parent.
+// take moves what the part holds to its parent, which reads the part's answer
+// after the part has ended.
 func take(x, p *exchange.Exchange) {
 	x.Held += p.Held
-	p.Held = 0
+	x.Release = append(x.Release, p.Release...)
+	p.Held, p.Release = 0, nil
 }
 
 // route joins a single part: everything passes, renamed.
@@ -72,8 +74,8 @@ func (r *route) Answers(ctx context.Context, run func(context.Context, *exchange
 			}
 			return pass(p.Message, p.Event)
 		}
+		f.finish = func(p *exchange.Exchange) { take(x, p) }
 		run(ctx, p)
-		take(x, p)
 		x.Sent = x.Sent || p.Sent
 		switch {
 		case !going:

@@ -146,6 +146,7 @@ type Exchange struct {
 	Outcome  Outcome       // run
 	Fault    *fault.Error  // run: why it was refused or failed
 	Held     int64         // admit, forward: bytes taken from the budget, given back at the end
+	Release  []func()      // forward: gives buffers back when nothing reads the messages any more
 	BytesIn  int           // admit
 	BytesOut int           // admit
 	Passed   int           // run: answers that reached the caller

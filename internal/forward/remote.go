@@ -153,7 +153,7 @@ func (r *remote) accepted(resp *http1.InResponse) error {
 	if resp.Status/100 != 2 {
 		return fault.Wrap(fault.UpstreamBad, fmt.Errorf("server %s answered status %d to a notification", r.srv.ID, resp.Status))
 	}
-	_, err := readBody(resp, r.wire.Bytes)
+	_, _, err := readBody(resp, r.wire.Bytes, nil)
 	return err
 }
 
@@ -236,7 +236,10 @@ func answerTo(id wire.ID, m *wire.Message) (*wire.Message, error) {
 
 // message reads one JSON message as the whole body.
 func (r *remote) message(ctx context.Context, x *exchange.Exchange, resp *http1.InResponse) (*wire.Message, error) {
-	raw, err := readBody(resp, r.wire.Bytes)
+	raw, release, err := readBody(resp, r.wire.Bytes, &r.step.buffers)
+	if release != nil {
+		x.Release = append(x.Release, release)
+	}
 	if err != nil {
 		return nil, cause(ctx, err)
 	}
@@ -275,7 +278,7 @@ func (r *remote) tell(ctx context.Context, x *exchange.Exchange, m *wire.Message
 	if err != nil {
 		return cause(ctx, err)
 	}
-	_, err = readBody(resp, r.wire.Bytes)
+	_, _, err = readBody(resp, r.wire.Bytes, nil)
 	resp.Body.Close()
 	return err
 }

@@ -52,24 +52,31 @@ func contentType(resp *http1.InResponse) (mediaType, error) {
 	return noBody, nil
 }
 
-// readBody reads a whole body of at most limit bytes.
-func readBody(resp *http1.InResponse, limit int) ([]byte, error) {
+// readBody reads a whole body of at most limit bytes. pool may be nil; else the
+// second result, if not nil, gives the bytes back to it.
+func readBody(resp *http1.InResponse, limit int, pool *buffers) ([]byte, func(), error) {
 	if resp.ContentLength > int64(limit) {
-		return nil, fault.New(fault.UpstreamTooLarge)
+		return nil, nil, fault.New(fault.UpstreamTooLarge)
 	}
 	if resp.ContentLength >= 0 {
-		raw := make([]byte, resp.ContentLength)
+		var raw []byte
+		var release func()
+		if pool != nil && resp.ContentLength > 0 {
+			raw, release = pool.take(int(resp.ContentLength))
+		} else {
+			raw = make([]byte, resp.ContentLength)
+		}
 		_, err := io.ReadFull(resp.Body, raw)
 		if err == nil {
 			err = drained(resp.Body)
 		}
-		return raw, err
+		return raw, release, err
 	}
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, int64(limit)+1))
 	if err == nil && len(raw) > limit {
 		err = fault.New(fault.UpstreamTooLarge)
 	}
-	return raw, err
+	return raw, nil, err
 }
 
 // drained reads the end of a body of known length, so that the connection can

@@ -133,7 +133,7 @@ func (r *remote) ask(ctx context.Context, m *wire.Message, h http1.Header) (*wir
 	}
 	switch kind {
 	case jsonBody:
-		raw, err := readBody(resp, r.wire.Bytes)
+		raw, _, err := readBody(resp, r.wire.Bytes, nil)
 		if err != nil {
 			return nil, "", cause(ctx, err)
 		}

@@ -106,7 +106,7 @@ func (c *sse) Write(line []byte) error {
 	if resp.Status/100 != 2 {
 		return fault.Wrap(fault.UpstreamBad, fmt.Errorf("status %d to POST", resp.Status))
 	}
-	_, err = readBody(resp, 64<<10)
+	_, _, err = readBody(resp, 64<<10, nil)
 	return err
 }
 

@@ -96,6 +96,7 @@ type Step struct {
 	limits  Limits
 	slots   *quota.Slots
 	clients map[bool]*http1.Client // by whether private addresses are allowed
+	buffers buffers
 
 	mu       sync.Mutex
 	backends map[string]*entry // by server id

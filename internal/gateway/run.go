@@ -64,6 +64,10 @@ func (g *Gateway) finish(ctx context.Context, x *exchange.Exchange) {
 	}
 	x.Face.Finish(ctx, x)
 	g.steps.Done(x)
+	for _, release := range x.Release {
+		release()
+	}
+	x.Release = nil
 }
 
 // walk runs the legs. A panic in a step becomes a refusal: the stack goes to

@@ -15,6 +15,7 @@ const (
 	perEntry = 2 << 10
 	headroom = 256 << 10
 	reserve  = 1 << 20
+	plenty   = 1 << 30 // beyond this, not every call looks
 )
 
 var errFull = errors.New("no room for the record")
@@ -30,6 +31,7 @@ type File struct {
 	f        *os.File
 	size     int64
 	inflight int64
+	trusted  int  // calls that are admitted without another look
 	closed   bool // the last write failed: nothing new until it succeeds
 	backlog  [][]byte
 }
@@ -87,11 +89,31 @@ func (r *File) Reserve() error {
 			return err
 		}
 	}
-	if free, ok := r.free(r.path); ok && free < headroom+(r.inflight+1)*perEntry {
+	if !r.room() {
 		return errFull
 	}
 	r.inflight++
 	return nil
+}
+
+// looks is how many calls one look at the file system admits when space is
+// plenty, each of which could fill perEntry of it.
+const looks = 64
+
+// room reports whether one more entry fits. The caller holds mu.
+func (r *File) room() bool {
+	if r.trusted > 0 {
+		r.trusted--
+		return true
+	}
+	free, ok := r.free(r.path)
+	if !ok {
+		return true
+	}
+	if free > plenty {
+		r.trusted = looks
+	}
+	return free >= headroom+(r.inflight+1)*perEntry
 }
 
 // Release gives back what Reserve took.

@@ -124,11 +124,17 @@ func (b *bench) start() (*targets, error) {
 	}, nil
 }
 
+// figures is what load prints, as far as it is used here.
 type figures struct {
-	Rate float64 `json:"req_per_s"`
-	P50  float64 `json:"p50_us"`
-	CPU  float64 `json:"cpu_us_per_call"`
-	Errs float64 `json:"errors"`
+	Rate    float64 `json:"req_per_s"`
+	Errs    float64 `json:"errors"`
+	Latency struct {
+		P50 float64 `json:"p50"`
+	} `json:"latency_us"`
+	Processes []struct {
+		CPU float64 `json:"cpu_us_per_call"`
+		RSS float64 `json:"rss_mb"`
+	} `json:"processes"`
 }
 
 // compare measures one size over several rounds, the three targets in turn.
@@ -147,14 +153,20 @@ func (b *bench) compare(t *targets, size string, conns, rounds int, dur time.Dur
 		}
 	}
 	rate := func(f figures) float64 { return f.Rate }
-	p50 := func(f figures) float64 { return f.P50 }
+	p50 := func(f figures) float64 { return f.Latency.P50 }
+	cpu := func(f figures) float64 {
+		if len(f.Processes) == 0 {
+			return 0
+		}
+		return f.Processes[0].CPU
+	}
 	errs := 0.0
 	for _, f := range gateway {
 		errs += f.Errs
 	}
 	fmt.Printf("| %s | %d | %.0f | %.0f | %.2f | %.0f | %.0f | %.0f | %.0f | %.0f |\n", size, conns,
 		median(base, rate), median(gateway, rate), median(gateway, rate)/median(base, rate),
-		median(direct, p50), median(base, p50), median(gateway, p50), median(gateway, func(f figures) float64 { return f.CPU }), errs)
+		median(direct, p50), median(base, p50), median(gateway, p50), median(gateway, cpu), errs)
 	if conns == 1 {
 		added := (median(gateway, p50) - median(direct, p50)) / (median(base, p50) - median(direct, p50))
 		fmt.Printf("| %s | added p50 over the base proxy's added p50: %.2f | | | | | | | | |\n", size, added)
