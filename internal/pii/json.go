@@ -30,7 +30,6 @@ type member struct {
 // reports false, leaving no spans, if the text is not one JSON value.
 func (r *run) json(v *view) bool {
 	mark := len(r.spans)
-	marks := len(r.prose)
 	w := walker{r: r, v: v}
 	if r.keys == nil {
 		r.keys = &keyCache{}
@@ -39,7 +38,7 @@ func (r *run) json(v *view) bool {
 	ok := w.value(member{set: v.key}, 0)
 	w.space()
 	if !ok || w.i != len(v.b) {
-		r.spans, r.prose = r.spans[:mark], r.prose[:marks]
+		r.spans = r.spans[:mark]
 		return false
 	}
 	return true

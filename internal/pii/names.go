@@ -1,5 +1,264 @@
 package pii
 
-func (r *run) names(v *view)  {}
-func (r *run) sweep()         {}
-func knownName(b []byte) bool { return len(b) > 2 && class[b[0]]&cUpper != 0 }
+import "bytes"
+
+// Limits of the tagger.
+const (
+	minProse  = 3
+	maxProse  = 20000 // bytes of one string; longer text is cut at blanks
+	nameBias = 32     // of the O tag, in units of the weights: found by measuring
+	maxSweeps = 64    // names of one scan whose parts are searched for
+)
+
+// names tags persons, places and organisations in a view that looks like prose.
+func (r *run) names(v *view) {
+	if !proseLike(v) {
+		return
+	}
+	m := r.s.model
+	if m == nil {
+		return
+	}
+	b := v.b
+	for lo := 0; lo < len(b); {
+		hi := min(len(b), lo+maxProse)
+		for hi < len(b) && hi > lo+1 && b[hi-1] > ' ' {
+			hi--
+		}
+		if hi <= lo+1 {
+			hi = min(len(b), lo+maxProse)
+		}
+		w := v.sub(lo, hi)
+		r.tagged(m, &w)
+		lo = hi
+	}
+}
+
+// proseLike is a cheap test: a blank or a name's key, a capital letter or a
+// script without capitals.
+func proseLike(v *view) bool {
+	b := v.b
+	if len(b) < minProse || v.number {
+		return false
+	}
+	if !v.bare && bytes.IndexByte(b, ' ') < 0 {
+		return false
+	}
+	for _, c := range b {
+		if class[c]&(cUpper|cHigh) != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// tagged tags one piece and emits what was found.
+func (r *run) tagged(m *model, v *view) {
+	ws := m.words(r.ws[:0], v.b)
+	r.ws = ws
+	if len(ws) == 0 {
+		return
+	}
+	ts := m.tag(r.ts[:0], ws, nameBias)
+	r.ts = ts
+	r.streets(v, ws, ts)
+	if r.want(titleBit | nrpBit) {
+		r.titles(v, ws, ts)
+	}
+	for i := 0; i < len(ws); {
+		t := ts[i]
+		if t == tagO {
+			i++
+			continue
+		}
+		j := i + 1
+		kind := (t + 1) / 2
+		for j < len(ws) && ts[j] == kind*2 {
+			j++
+		}
+		r.name(v, ws, i, j, kind)
+		i = j
+	}
+}
+
+var nameTypes = [4]Type{"", Person, Location, Organization}
+
+// name emits words i to j as one name, without punctuation at its ends.
+func (r *run) name(v *view, ws []word, i, j int, kind uint8) {
+	for i < j && (ws[i].shape == shPunct || kind == 1 && j-i > 1 && titleWords[string(foldedWord(v.b, &ws[i]))]) {
+		i++
+	}
+	for j > i && ws[j-1].shape == shPunct && ws[j-1].raw != '.' && ws[j-1].raw != ')' {
+		j--
+	}
+	if i >= j {
+		return
+	}
+	lo, hi := int(ws[i].start), int(ws[j-1].end)
+	if j-i == 1 && (ws[i].shape == shDigit || hi-lo < 2) || allPunct(ws[i:j]) {
+		return
+	}
+	if lo > 0 && v.b[lo-1] == '@' || hi < len(v.b) && (v.b[hi] == '@' || v.b[hi] == '_') || lo > 0 && (v.b[lo-1] == '_' || v.b[lo-1] == '#') {
+		return
+	}
+	if inToken(v.b, lo, hi) {
+		return
+	}
+	score := 0.55
+	if ws[i].gaz&^gCommon != 0 {
+		score = 0.65
+	}
+	if j-i > 1 {
+		score += 0.1
+	}
+	r.emit(v, lo, hi, nameTypes[kind], "", score, "name in prose")
+}
+
+// inToken reports whether a word is part of a path, address or identifier.
+func inToken(b []byte, lo, hi int) bool {
+	if lo > 1 && (b[lo-1] == '/' && b[lo-2] != ' ' && !isDigit(b[lo-2]) && hi < len(b) && b[hi] == '/' || b[lo-1] == '\\' || b[lo-1] == '.' && isAlnum(b[lo-2]) && b[lo-2] >= 'a') {
+		return true
+	}
+	return hi+1 < len(b) && (b[hi] == '/' && isAlnum(b[hi+1]) && lo > 0 && b[lo-1] == '/' || b[hi] == '(' || b[hi] == '.' && class[b[hi+1]]&cLower != 0 || b[hi] == ':' && b[hi+1] == ':')
+}
+
+func allPunct(ws []word) bool {
+	for i := range ws {
+		if ws[i].shape != shPunct && ws[i].shape != shDigit {
+			return false
+		}
+	}
+	return true
+}
+
+// foldedWord is w in lower case without accents.
+func foldedWord(b []byte, w *word) []byte {
+	var buf [40]byte
+	n := foldWord(buf[:0], b[w.start:w.end], 38)
+	return append([]byte(nil), buf[:n]...)
+}
+
+var titleWords = wordSet("mr mrs ms miss dr prof professor sir madam herr frau mme mlle sra sr srta dott dra monsieur madame lord lady rev")
+
+func wordSet(list string) map[string]bool {
+	m := map[string]bool{}
+	for _, w := range fields(list) {
+		m[w] = true
+	}
+	return m
+}
+
+// titles emits titles beside names, and words for nationality, religion and party.
+func (r *run) titles(v *view, ws []word, ts []uint8) {
+	for i := range ws {
+		if ws[i].shape != shTitle && ws[i].shape != shLower && ws[i].shape != shUpper || ws[i].end-ws[i].start > 16 {
+			continue
+		}
+		var buf [40]byte
+		n := foldWord(buf[:0], v.b[ws[i].start:ws[i].end], 38)
+		switch {
+		case ws[i].shape != shLower && titleWords[string(buf[:n])] && i+1 < len(ws) && named(ws, ts, i):
+			end := int(ws[i].end)
+			if ws[i+1].raw == '.' {
+				end++
+			}
+			r.emit(v, int(ws[i].start), end, Title, "", 0.7, "title beside a name")
+		case r.want(nrpBit) && groupWord(buf[:n]) && (ws[i].shape == shTitle || ws[i].shape == shLower) && ts[i] == tagO:
+			r.emit(v, int(ws[i].start), int(ws[i].end), NRP, "", 0.55, "word for a nationality, religion or party")
+		}
+	}
+}
+
+// named reports whether a person's name follows the title at i.
+func named(ws []word, ts []uint8, i int) bool {
+	for k := i; k < len(ws) && k <= i+2; k++ {
+		if ts[k] == tagBPer || ts[k] == tagIPer {
+			return true
+		}
+		if k > i && ws[k].raw != '.' {
+			return ws[k].shape == shTitle && ws[k].gaz&(gFirst|gLast) != 0
+		}
+	}
+	return false
+}
+
+// groupWord knows nationalities, religions and parties, also in the plural.
+func groupWord(w []byte) bool {
+	if nrpWords[string(w)] {
+		return true
+	}
+	n := len(w)
+	return n > 4 && w[n-1] == 's' && nrpWords[string(w[:n-1])]
+}
+
+var nrpWords = wordSet(`afghan african albanian algerian american angolan arab argentinian argentine armenian asian australian austrian
+azerbaijani bangladeshi belarusian belgian bolivian bosnian brazilian british bulgarian burmese cambodian cameroonian canadian chilean
+chinese colombian congolese croatian cuban cypriot czech dane danish dutch ecuadorian egyptian english eritrean estonian ethiopian
+european filipino finn finnish french gambian georgian german ghanaian greek guatemalan guinean haitian honduran hungarian icelander
+icelandic indian indonesian iranian iraqi irish israeli italian jamaican japanese jordanian kazakh kenyan korean kurd kurdish kuwaiti
+laotian latvian lebanese liberian libyan lithuanian macedonian malaysian maltese mexican moldovan mongolian montenegrin moroccan
+mozambican namibian nepalese nepali nicaraguan nigerian norwegian omani pakistani palestinian panamanian paraguayan peruvian pole
+polish portuguese qatari romanian russian rwandan salvadoran saudi scot scottish senegalese serbian singaporean slovak slovenian somali
+spaniard spanish sudanese swede swedish swiss syrian taiwanese tanzanian thai tibetan tunisian turk turkish ugandan ukrainian uruguayan
+uzbek venezuelan vietnamese welsh yemeni zambian zimbabwean
+christian catholic protestant orthodox lutheran anglican baptist methodist evangelical mormon jew jewish muslim islamic sunni shia shii
+shiite hindu buddhist sikh atheist agnostic taoist jain bahai
+democrat republican socialist communist conservative liberal libertarian labour tory`)
+
+// knownName reports whether a word of b is a given or family name.
+func knownName(b []byte) bool {
+	m := loadModel()
+	for i := 0; i < len(b); {
+		if class[b[i]]&(cUpper|cLower|cHigh) == 0 {
+			i++
+			continue
+		}
+		j := i
+		for j < len(b) && class[b[j]]&(cUpper|cLower|cHigh) != 0 {
+			j++
+		}
+		var buf [40]byte
+		h := hashBytes(buf[:foldWord(buf[:0], b[i:j], 38)])
+		if g := m.gaz.get(h); g&(gFirst|gLast) != 0 && g&gCommon == 0 && class[b[i]]&(cUpper|cHigh) != 0 {
+			return true
+		}
+		i = j
+	}
+	return false
+}
+
+// sweep searches the source for the parts of full names that were found: whoever
+// was named once is the same person elsewhere in the message.
+func (r *run) sweep() {
+	if !r.want(personBit) || len(r.src) > 1<<20 {
+		return
+	}
+	n := 0
+	for _, s := range r.spans {
+		if s.Type != Person || s.Score < 0.7 || n == maxSweeps {
+			continue
+		}
+		name := r.src[s.Start:s.End]
+		k := bytes.LastIndexByte(name, ' ')
+		if k < 0 || len(name)-k-1 < 4 || class[name[k+1]]&cUpper == 0 || bytes.IndexByte(name, '\\') >= 0 {
+			continue
+		}
+		n++
+		r.again(name[k+1:], s)
+	}
+}
+
+func (r *run) again(part []byte, found Span) {
+	for at := 0; ; {
+		k := bytes.Index(r.src[at:], part)
+		if k < 0 {
+			return
+		}
+		i := at + k
+		at = i + len(part)
+		if i >= found.Start && i < found.End || i > 0 && (isWord(r.src[i-1]) || r.src[i-1] == '@' || r.src[i-1] == '.') || at < len(r.src) && (isWord(r.src[at]) || r.src[at] == '@') {
+			continue
+		}
+		r.spans = append(r.spans, Span{Start: i, End: at, Type: Person, Score: 0.5, Why: "part of a name found elsewhere"})
+	}
+}

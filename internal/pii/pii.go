@@ -132,6 +132,7 @@ type Config struct {
 type Scanner struct {
 	want     typeSet
 	patterns []pattern
+	model    *model // nil if no names are wanted
 }
 
 type pattern struct {
@@ -166,6 +167,9 @@ func New(cfg Config) (*Scanner, error) {
 	}
 	if s.want == 0 && len(s.patterns) == 0 {
 		return nil, fault.Newf(fault.BadParams, "the detector looks for nothing")
+	}
+	if s.want&proseBits != 0 {
+		s.model = loadModel()
 	}
 	return s, nil
 }

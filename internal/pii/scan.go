@@ -106,8 +106,9 @@ type run struct {
 	near   nearby
 	decode int // bytes decoded so far in all layers
 	keys   *keyCache
-	prose  []view // views that the tagger reads at the end
-	seen   uint8  // encodings noted by the scan of the current view
+	ws     []word  // scratch of the tagger
+	ts     []uint8 // scratch of the tagger
+	seen   uint8   // encodings noted by the scan of the current view
 }
 
 func (r *run) want(t typeSet) bool { return r.s.want&t != 0 }

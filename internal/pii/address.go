@@ -1,0 +1,187 @@
+package pii
+
+import "strings"
+
+// Street addresses: a number and a street word, then the parts that follow.
+
+var streetAfter = wordSet(`street st road rd avenue ave lane ln drive dr court ct place pl way boulevard blvd terrace ter crescent cres
+close square sq circle cir highway hwy parkway pkwy trail alley grove gardens row hill walk mews loop plaza point ridge quay wharf
+pike turnpike expressway freeway nw ne`)
+
+var streetBefore = wordSet(`rue via calle avenida rua ulica ul piazza plaza avenue boulevard chemin allee quai place viale corso
+travessa praca carrera paseo camino strada largo route impasse cours am an im auf`)
+
+var streetEnds = strings.Fields("strasse straße strabe strase straat gasse weg platz allee damm ring ufer gatan vagen gade vej veien katu tie kuja laan plein gracht utca steig stieg chaussee promenade kade dreef singel backa")
+
+var unitWords = wordSet("suite apt apartment unit floor room flat po box ste bldg building fl postfach c/o")
+
+// streets finds addresses among the words and emits them.
+func (r *run) streets(v *view, ws []word, ts []uint8) {
+	if !r.want(placeBit) {
+		return
+	}
+	for i := 0; i < len(ws); i++ {
+		lo, hi := r.street(v, ws, i)
+		if lo == hi {
+			continue
+		}
+		hi = extend(v, ws, ts, hi)
+		r.emit(v, int(ws[lo].start), int(ws[hi-1].end), Location, "STREET_ADDRESS", 0.75, "street address")
+		for k := lo; k < hi; k++ {
+			ts[k] = tagO
+		}
+		i = hi
+	}
+}
+
+// street returns the words of a street and number around word i, or an empty range.
+func (r *run) street(v *view, ws []word, i int) (lo, hi int) {
+	w := &ws[i]
+	switch w.shape {
+	case shDigit, shDigitMix:
+		if w.end-w.start > 6 || i > 0 && (ws[i-1].raw == '$' || ws[i-1].raw == '/' || ws[i-1].raw == '.' && ws[i-1].end == w.start) {
+			return 0, 0
+		}
+		return numberFirst(v, ws, i)
+	case shTitle, shUpper, shMixed, shLower:
+		return streetFirst(v, ws, i)
+	}
+	return 0, 0
+}
+
+// numberFirst reads "6 Chestnut Road" and "152 rue de la République".
+func numberFirst(v *view, ws []word, i int) (lo, hi int) {
+	k := i + 1
+	if k < len(ws) && ws[k].raw == ',' {
+		k++
+	}
+	if k < len(ws) && streetBefore[string(foldedWord(v.b, &ws[k]))] && ws[k].end-ws[k].start > 2 {
+		e := k + 1
+		for e < len(ws) && e < k+6 && (ws[e].shape != shPunct && ws[e].shape != shDigit || ws[e].raw == '\'') {
+			e++
+		}
+		if e > k+1 {
+			return i, e
+		}
+	}
+	for e := k; e < len(ws) && e < k+6; e++ {
+		s := ws[e].shape
+		if s == shDigit || s == shDigitMix {
+			if e > k && streetNumbered(v, ws, e) {
+				continue
+			}
+			if e == k {
+				continue
+			}
+			return 0, 0
+		}
+		if s == shPunct && ws[e].raw != '.' && ws[e].raw != '\'' && ws[e].raw != '-' || s == shLower && e > k {
+			return 0, 0
+		}
+		if s == shLower {
+			return 0, 0
+		}
+		f := foldedWord(v.b, &ws[e])
+		if e > k && streetAfter[string(f)] || s != shPunct && hasStreetEnd(f) && e > k-1 && len(f) > 5 {
+			e++
+			if e < len(ws) && ws[e].raw == '.' && ws[e].start == ws[e-1].end {
+				e++
+			}
+			for e < len(ws) && e < k+7 && isDirection(foldedWord(v.b, &ws[e])) {
+				e++
+			}
+			return i, e
+		}
+	}
+	return 0, 0
+}
+
+func streetNumbered(v *view, ws []word, e int) bool {
+	t := v.b[ws[e].start:ws[e].end]
+	return len(t) > 2 && (t[len(t)-1] == 'h' || t[len(t)-1] == 't' || t[len(t)-1] == 'd')
+}
+
+func isDirection(f []byte) bool {
+	switch string(f) {
+	case "n", "s", "e", "w", "nw", "ne", "sw", "se", "north", "south", "east", "west":
+		return true
+	}
+	return false
+}
+
+// streetFirst reads "Bahnhofstraße 25" and "Via Roma 12".
+func streetFirst(v *view, ws []word, i int) (lo, hi int) {
+	f := foldedWord(v.b, &ws[i])
+	w := &ws[i]
+	if w.shape != shLower && len(f) > 5 && hasStreetEnd(f) && i+1 < len(ws) && houseNumber(&ws[i+1]) {
+		return i, i + 2
+	}
+	if i+2 < len(ws) && w.shape != shLower && (string(f) == "str" || string(f) == "strasse") && i > 0 && houseNumber(&ws[i+1]) {
+		return i - 1, i + 2
+	}
+	if !streetBefore[string(f)] || len(f) < 2 {
+		return 0, 0
+	}
+	for e := i + 1; e < len(ws) && e < i+6; e++ {
+		if houseNumber(&ws[e]) {
+			if e > i+1 && ws[i+1].shape != shLower || e > i+2 {
+				return i, e + 1
+			}
+			return 0, 0
+		}
+		if ws[e].shape == shPunct && ws[e].raw != '.' && ws[e].raw != '\'' && ws[e].raw != ',' || ws[e].shape == shLower && ws[e].end-ws[e].start > 3 {
+			return 0, 0
+		}
+	}
+	return 0, 0
+}
+
+// houseNumber: one to four digits, perhaps with a letter.
+func houseNumber(w *word) bool {
+	return (w.shape == shDigit || w.shape == shDigitMix) && w.end-w.start <= 5
+}
+
+func hasStreetEnd(f []byte) bool {
+	for _, e := range streetEnds {
+		if len(f) > len(e)+1 && string(f[len(f)-len(e):]) == e {
+			return true
+		}
+	}
+	return false
+}
+
+// extend takes in what follows a street: units, postcodes and places, joined by
+// commas and line ends.
+func extend(v *view, ws []word, ts []uint8, hi int) int {
+	for k := hi; k < len(ws) && k < hi+14; k++ {
+		w := &ws[k]
+		switch {
+		case w.raw == ',' || w.raw == '-' || w.raw == '.':
+			if w.raw == '.' && (k+1 >= len(ws) || ws[k+1].first && !lineBreak(v.b, w, &ws[k+1])) {
+				return hi
+			}
+			continue
+		case w.shape == shDigit && w.end-w.start >= 3 && w.end-w.start <= 6,
+			w.shape == shDigitMix && w.end-w.start <= 5,
+			ts[k] == tagBLoc, ts[k] == tagILoc, w.shape != shLower && w.gaz&(gCity|gLand) != 0,
+			w.shape != shLower && unitWords[string(foldedWord(v.b, w))],
+			w.shape == shUpper && w.end-w.start == 2,
+			w.shape == shDigit && k > 0 && unitWords[string(foldedWord(v.b, &ws[k-1]))],
+			(w.shape == shTitle || w.shape == shUpper) && k > 0 && ws[k-1].shape == shDigit && ws[k-1].end-ws[k-1].start >= 4,
+			(w.shape == shTitle || w.shape == shUpper) && k > 0 && lineBreak(v.b, &ws[k-1], w):
+			hi = k + 1
+		default:
+			return hi
+		}
+	}
+	return hi
+}
+
+func lineBreak(b []byte, p, w *word) bool {
+	for _, c := range b[p.end:w.start] {
+		if c == '\n' {
+			return true
+		}
+	}
+	return false
+}
