@@ -1,0 +1,143 @@
+// Package internal_test holds the house to its plan: which room stands on which
+// floor, what each may touch, and that documents, tests and code name the same
+// things. It reads the source itself and touches nothing else.
+package internal_test
+
+import (
+	"go/doc"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// floors is the map of the house. Imports go strictly down: a room may import
+// only rooms with a smaller number. A new room is a new line here.
+var floors = map[string]int{
+	"fault": 0, // error kinds and their codes
+	"clock": 0, // the time of day
+
+	"wire":   1, // messages
+	"keys":   1, // keys and cryptography
+	"egress": 1, // the guarded dialler
+	"logs":   1, // the logger and its attributes
+	"http1":  1, // HTTP/1.1, both ends
+	"child":  1, // processes
+	"quota":  1, // counts of what callers use
+
+	"identity":   2, // credential -> Principal
+	"registry":   2, // servers, tools, agents, grants
+	"pii":        2, // detectors
+	"clientfile": 2, // configuration files of client apps
+
+	"policy": 3, // the decision
+
+	"exchange": 4, // what flows, and the shape of a step
+	"store":    4, // the interface of the database drivers
+
+	"admit":           5, // verbs
+	"identify":        5,
+	"aggregate":       5,
+	"authorize":       5,
+	"forward":         5,
+	"record":          5,
+	"admin":           5, // operators
+	"meter":           5, // metrics and traces
+	"wrapper":         5, // the stdio shim
+	"store/sqlite":    5, // drivers
+	"store/storetest": 5,
+
+	"gateway": 6, // THE PATH
+	"app":     7, // the wiring
+	"cmd":     8, // the binary
+}
+
+// verbs are the rooms that are steps of the path.
+var verbs = []string{"admit", "identify", "aggregate", "authorize", "forward", "record"}
+
+func TestImportsGoDown(t *testing.T) {
+	h := open(t)
+	used := map[string]bool{}
+	for _, s := range h.program() {
+		from, known := floors[s.room()]
+		if !known {
+			t.Errorf("%s: the room %s has no floor; add it to the map", s.path, s.room())
+			continue
+		}
+		used[s.room()] = true
+		for _, path := range s.imports {
+			below, ours := strings.CutPrefix(path, module+"/internal/")
+			if !ours {
+				if strings.HasPrefix(path, module) {
+					t.Errorf("%s imports %s: the gateway uses internal rooms only", s.path, path)
+				}
+				continue
+			}
+			to, known := floors[below]
+			if !known {
+				t.Errorf("%s imports %s, which has no floor", s.path, below)
+			} else if to >= from {
+				t.Errorf("%s (floor %d) imports %s (floor %d): imports go strictly down", s.path, from, below, to)
+			}
+		}
+	}
+	for room := range floors {
+		if !used[room] {
+			t.Errorf("the map names %s, but there is no such room", room)
+		}
+	}
+}
+
+// TestWalls holds the two planes and the drivers apart.
+func TestWalls(t *testing.T) {
+	for _, s := range open(t).program() {
+		for _, path := range s.imports {
+			room, ours := strings.CutPrefix(path, module+"/internal/")
+			if !ours {
+				continue
+			}
+			me := s.room()
+			isVerb := slices.Contains(verbs, me)
+			switch {
+			case isVerb && (room == "admin" || room == "store" || strings.HasPrefix(room, "store/")):
+				t.Errorf("%s: a verb imports %s; it reads the registry's snapshot instead", s.path, room)
+			case me == "admin" && (slices.Contains(verbs, room) || room == "exchange" || room == "gateway"):
+				t.Errorf("%s: admin imports %s; the planes meet in shared nouns", s.path, room)
+			case strings.HasPrefix(room, "store/") && me != "app":
+				t.Errorf("%s imports the driver %s; only app does", s.path, room)
+			}
+		}
+	}
+}
+
+// TestOnePackageComment demands one comment per package, which says what the
+// room does and what it deliberately does not.
+func TestOnePackageComment(t *testing.T) {
+	comments, names := map[string][]string{}, map[string]string{}
+	for _, s := range open(t).files {
+		if s.test && strings.HasSuffix(s.file.Name.Name, "_test") && s.folder != "internal" {
+			continue // the outside tests of a package that is commented itself
+		}
+		names[s.folder] = s.file.Name.Name
+		if s.file.Doc != nil {
+			comments[s.folder] = append(comments[s.folder], s.file.Doc.Text())
+		}
+	}
+	for folder, name := range names {
+		all := comments[folder]
+		if len(all) != 1 {
+			t.Errorf("%s has %d package comments, want 1", folder, len(all))
+			continue
+		}
+		want := "Package " + name + " "
+		if name == "main" {
+			want = "Command "
+		}
+		if !strings.HasPrefix(all[0], want) {
+			t.Errorf("%s: the package comment begins %q, want %q", folder, new(doc.Package).Synopsis(all[0]), want)
+		}
+		limits := strings.Contains(all[0], "deliberately") || strings.Contains(all[0], "touch") || strings.Contains(all[0], "nothing")
+		if strings.HasPrefix(folder, "internal/") && !limits {
+			t.Errorf("%s: the package comment does not say what the room keeps away from", folder)
+		}
+	}
+}
