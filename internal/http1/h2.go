@@ -39,6 +39,29 @@ type h2Conn struct {
 	*conn
 	ended  chan struct{}
 	cancel cancelBudget
+
+	mu      sync.Mutex // guards over, and running against late streams
+	over    bool
+	running sync.WaitGroup // handlers
+}
+
+// begin books a handler; false means that the connection has ended.
+func (c *h2Conn) begin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
+		return false
+	}
+	c.running.Add(1)
+	return true
+}
+
+// end waits for the handlers, which net/http leaves running.
+func (c *h2Conn) end() {
+	c.mu.Lock()
+	c.over = true
+	c.mu.Unlock()
+	c.running.Wait()
 }
 
 type h2ConnKey struct{}
@@ -95,7 +118,7 @@ func (h *h2Server) Close() error {
 // Addr is required of a listener; nobody asks for it.
 func (h *h2Server) Addr() net.Addr { return &net.TCPAddr{} }
 
-// serve hands c over and waits for its end.
+// serve hands c over and waits for its end and its handlers.
 func (h *h2Server) serve(c *conn) {
 	if !c.state.CompareAndSwap(stateIdle, stateActive) {
 		return
@@ -107,6 +130,7 @@ func (h *h2Server) serve(c *conn) {
 	select {
 	case h.feed <- c.nc:
 		<-hc.ended
+		hc.end()
 	case <-h.stopped:
 		h.connState(c.nc, http.StateClosed)
 	}
@@ -140,9 +164,10 @@ func (h *h2Server) close() {
 // ServeHTTP turns a stream into a Request.
 func (h *h2Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c, ok := r.Context().Value(h2ConnKey{}).(*h2Conn)
-	if !ok || r.ProtoMajor != 2 {
+	if !ok || r.ProtoMajor != 2 || !c.begin() {
 		panic(http.ErrAbortHandler)
 	}
+	defer c.running.Done()
 	req, err := h.request(c, r)
 	if err != nil {
 		m, ok := err.(*malformed)

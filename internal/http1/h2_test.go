@@ -448,3 +448,26 @@ func TestH2Shutdown(t *testing.T) {
 		t.Error("served after shutdown: " + fmt.Sprint(resp.Status))
 	}
 }
+
+func TestH2CloseWaitsForHandlers(t *testing.T) {
+	began, ended := make(chan struct{}), make(chan time.Time, 1)
+	w, client := startH2(t, waiter(began, ended), Limits{})
+	f := w.frames(t, client)
+	if err := f.open(1, f.block(":method", "POST", ":scheme", "https", ":path", "/", ":authority", "gw")); err != nil {
+		t.Fatal(err)
+	}
+	<-began
+	if err := w.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	select {
+	case <-ended:
+	default:
+		t.Error("a handler runs on after Close")
+	}
+	late := &h2Conn{}
+	late.end()
+	if late.begin() {
+		t.Error("a stream begins on a connection that has ended")
+	}
+}
