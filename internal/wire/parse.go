@@ -175,14 +175,14 @@ func (m *Message) answer() *fault.Error {
 func (m *Message) failure() *fault.Error {
 	m.kind = ErrorResponse
 	v := m.value(m.at.error)
-	code := v.Get("code")
+	_, integer := v.Get("code").Int()
 	switch {
 	case m.at.params != 0:
 		return fault.Newf(fault.BadMessage, "An error answer has no params.")
 	case v.Kind() != Object:
 		return fault.Newf(fault.BadMessage, "The member error must be an object.")
-	case code.Kind() != Number || !isInteger(code.Raw()):
-		return fault.Newf(fault.BadMessage, "The member error.code must be an integer.")
+	case !integer:
+		return fault.Newf(fault.BadMessage, "The member error.code must be an integer of at most 64 bits.")
 	case v.Get("message").Kind() != String:
 		return fault.Newf(fault.BadMessage, "The member error.message must be a string.")
 	}

@@ -285,6 +285,7 @@ func TestJ15Envelope(t *testing.T) {
 		{"J15 error string", `{"jsonrpc":"2.0","id":1,"error":"x"}`, fault.BadMessage, "1"},
 		{"J15 error without code", `{"jsonrpc":"2.0","id":1,"error":{"message":""}}`, fault.BadMessage, "1"},
 		{"J15 error code fraction", `{"jsonrpc":"2.0","id":1,"error":{"code":1.5,"message":""}}`, fault.BadMessage, "1"},
+		{"J15 error code of 65 bits", `{"jsonrpc":"2.0","id":1,"error":{"code":9223372036854775808,"message":""}}`, fault.BadMessage, "1"},
 		{"J15 error code string", `{"jsonrpc":"2.0","id":1,"error":{"code":"1","message":""}}`, fault.BadMessage, "1"},
 		{"J15 error without message", `{"jsonrpc":"2.0","id":1,"error":{"code":1}}`, fault.BadMessage, "1"},
 		{"J15 method number", `{"jsonrpc":"2.0","id":1,"method":1}`, fault.BadMessage, "1"},
