@@ -32,8 +32,10 @@ func (s server) direct(p plan) plan {
 func foreign(t *testing.T) []server {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "a.txt"), []byte("grüße\n"), 0o600); err != nil {
-		t.Fatal(err)
+	for name, text := range map[string]string{"a.txt": "grüße\n", "b.txt": "b"} { // b.txt is written again by each client
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	nodeAt := node(t)
 	asked := map[string]int{"sampling": 1, "elicitation": 1}
