@@ -10,17 +10,25 @@ dir=$here/.ostiary
 out=$here/.ostiary-demo
 ostiary() { "$here/bin/ostiary" "$@" --dir "$dir"; }
 
-[ -f "$dir/ostiary.yaml" ] || ostiary init \
-	--listen "${LISTEN:-127.0.0.1:8443}" --admin-listen "${ADMIN_LISTEN:-127.0.0.1:8444}" >/dev/null
+# quietly shows what a command says only when it fails.
+quietly() {
+	said=$("$@" 2>&1) || {
+		echo "$said" >&2
+		exit 1
+	}
+}
+
+[ -f "$dir/ostiary.yaml" ] || quietly ostiary init \
+	--listen "${LISTEN:-127.0.0.1:8443}" --admin-listen "${ADMIN_LISTEN:-127.0.0.1:8444}"
 ostiary server list -o json | grep -q '"id": *"sample"' ||
-	"$here/bin/ostiary" server submit sample --dir "$dir" -- "$here/bin/sample-server" >/dev/null
+	quietly "$here/bin/ostiary" server submit sample --dir "$dir" -- "$here/bin/sample-server"
 ! ostiary server show sample -o json | grep -q '"state": *"submitted"' ||
-	ostiary server approve sample --reason "the sample of this repository" \
-		--tool-access echo=read --tool-access add=read --tool-access note_write=write >/dev/null
+	quietly ostiary server approve sample --reason "the sample of this repository" \
+		--tool-access echo=read --tool-access add=read --tool-access note_write=write
 ostiary agent list -o json | grep -q '"id": *"demo"' ||
-	ostiary agent register demo --out "$out" >/dev/null
+	quietly ostiary agent register demo --out "$out"
 ostiary access list --agent demo -o json | grep -q '"server"' ||
-	ostiary access grant demo sample --access write >/dev/null
+	quietly ostiary access grant demo sample --access write
 
 address=$(sed -n 's/.*address: *"\{0,1\}\([^"} ]*\).*/\1/p' "$dir/ostiary.yaml" | head -n 1)
 cat <<TEXT
