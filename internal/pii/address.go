@@ -55,7 +55,7 @@ func numberFirst(v *view, ws []word, i int) (lo, hi int) {
 	if k < len(ws) && ws[k].raw == ',' {
 		k++
 	}
-	if k < len(ws) && streetBefore[string(foldedWord(v.b, &ws[k]))] && ws[k].end-ws[k].start > 2 {
+	if k < len(ws) && inSet(streetBefore, v.b, &ws[k]) && ws[k].end-ws[k].start > 2 {
 		e := k + 1
 		for e < len(ws) && e < k+6 && (ws[e].shape != shPunct && ws[e].shape != shDigit || ws[e].raw == '\'') {
 			e++
@@ -81,13 +81,14 @@ func numberFirst(v *view, ws []word, i int) (lo, hi int) {
 		if s == shLower {
 			return 0, 0
 		}
-		f := foldedWord(v.b, &ws[e])
+		var buf [40]byte
+		f := buf[:foldWord(buf[:0], v.b[ws[e].start:ws[e].end], 38)]
 		if e > k && streetAfter[string(f)] || s != shPunct && hasStreetEnd(f) && e > k-1 && len(f) > 5 {
 			e++
 			if e < len(ws) && ws[e].raw == '.' && ws[e].start == ws[e-1].end {
 				e++
 			}
-			for e < len(ws) && e < k+7 && isDirection(foldedWord(v.b, &ws[e])) {
+			for e < len(ws) && e < k+7 && inSet(directions, v.b, &ws[e]) {
 				e++
 			}
 			return i, e
@@ -101,17 +102,12 @@ func streetNumbered(v *view, ws []word, e int) bool {
 	return len(t) > 2 && (t[len(t)-1] == 'h' || t[len(t)-1] == 't' || t[len(t)-1] == 'd')
 }
 
-func isDirection(f []byte) bool {
-	switch string(f) {
-	case "n", "s", "e", "w", "nw", "ne", "sw", "se", "north", "south", "east", "west":
-		return true
-	}
-	return false
-}
+var directions = wordSet("n s e w nw ne sw se north south east west")
 
 // streetFirst reads "Bahnhofstraße 25" and "Via Roma 12".
 func streetFirst(v *view, ws []word, i int) (lo, hi int) {
-	f := foldedWord(v.b, &ws[i])
+	var buf [40]byte
+	f := buf[:foldWord(buf[:0], v.b[ws[i].start:ws[i].end], 38)]
 	w := &ws[i]
 	if w.shape != shLower && len(f) > 5 && hasStreetEnd(f) && i+1 < len(ws) && houseNumber(&ws[i+1]) {
 		return i, i + 2
@@ -157,16 +153,16 @@ func extend(v *view, ws []word, ts []uint8, hi int) int {
 		w := &ws[k]
 		switch {
 		case w.raw == ',' || w.raw == '-' || w.raw == '.':
-			if w.raw == '.' && (k+1 >= len(ws) || ws[k+1].first && !lineBreak(v.b, w, &ws[k+1])) {
+			if w.raw == '.' && (k+1 >= len(ws) || !lineBreak(v.b, w, &ws[k+1]) && !inSet(unitWords, v.b, &ws[k-1])) {
 				return hi
 			}
 			continue
 		case w.shape == shDigit && w.end-w.start >= 3 && w.end-w.start <= 6,
 			w.shape == shDigitMix && w.end-w.start <= 5,
 			ts[k] == tagBLoc, ts[k] == tagILoc, w.shape != shLower && w.gaz&(gCity|gLand) != 0,
-			w.shape != shLower && unitWords[string(foldedWord(v.b, w))],
+			w.shape != shLower && inSet(unitWords, v.b, w),
 			w.shape == shUpper && w.end-w.start == 2,
-			w.shape == shDigit && k > 0 && unitWords[string(foldedWord(v.b, &ws[k-1]))],
+			w.shape == shDigit && k > 0 && inSet(unitWords, v.b, &ws[k-1]),
 			(w.shape == shTitle || w.shape == shUpper) && k > 0 && ws[k-1].shape == shDigit && ws[k-1].end-ws[k-1].start >= 4,
 			(w.shape == shTitle || w.shape == shUpper) && k > 0 && lineBreak(v.b, &ws[k-1], w):
 			hi = k + 1

@@ -43,6 +43,11 @@ func (r *run) digits(v *view, i, j int, m uint8) int {
 			return k
 		}
 	}
+	if n := j - i; n >= 3 && n <= 6 && !v.number && r.want(placeBit) {
+		if k := r.postcode(v, i, j); k > j {
+			return k
+		}
+	}
 	if k := r.mixed(v, i, j); k > j {
 		return k
 	}

@@ -153,11 +153,7 @@ type keyCache struct {
 }
 
 func (c *keyCache) get(raw []byte) *keyInfo {
-	h := uint32(len(raw)) * 31
-	if len(raw) > 0 {
-		h += uint32(raw[0])*7 + uint32(raw[len(raw)-1])*13 + uint32(raw[len(raw)/2])*5
-	}
-	i := h & 63
+	i := hashBytes(raw[:min(len(raw), 24)]) >> 7 & 63
 	if c.raw[i] == nil || string(c.raw[i]) != string(raw) {
 		c.raw[i], c.info[i] = raw[:len(raw):len(raw)], readKey(raw)
 		if c.raw[i] == nil {

@@ -138,3 +138,37 @@ func (r *run) dashed(v *view, i, j int) int {
 	}
 	return k
 }
+
+// postcode reads the digits b[i:j] after a word for a postal code: "ZIP: 94105",
+// "PLZ 80331", "7412 SL", "394 13", "53-320".
+func (r *run) postcode(v *view, i, j int) int {
+	b := v.b
+	hi := i
+	for hi > 0 && i-hi < 4 && (b[hi-1] == ' ' || b[hi-1] == ':' || b[hi-1] == '#' || b[hi-1] == '=') {
+		hi--
+	}
+	lo := nameStart(b, hi)
+	if hi == i || lo == hi || hi-lo > 16 {
+		return j
+	}
+	var buf [40]byte
+	set, ok := ctxWords[string(buf[:foldWord(buf[:0], b[lo:hi], 38)])]
+	if !ok || !set.has(cZIP) {
+		return j
+	}
+	k := j
+	if k+2 < len(b) && (b[k] == ' ' || b[k] == '-') {
+		e := k + 1
+		for e < len(b) && isAlnum(b[e]) {
+			e++
+		}
+		if t := b[k+1 : e]; onlyDigits(t) && len(t) <= 4 && len(t) >= 2 || len(t) == 2 && noLower(t) && letters(t) {
+			k = e
+		}
+	}
+	if k == j && (j-i < 4 || !closing(b, j)) {
+		return j
+	}
+	r.emit(v, i, k, Location, "", 0.8, "postal code beside a word for one")
+	return max(k, j+1)
+}

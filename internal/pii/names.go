@@ -6,7 +6,7 @@ import "bytes"
 const (
 	minProse  = 3
 	maxProse  = 20000 // bytes of one string; longer text is cut at blanks
-	nameBias = 32     // of the O tag, in units of the weights: found by measuring
+	nameBias = 64    // of the O tag, in units of the weights: found by measuring
 	maxSweeps = 64    // names of one scan whose parts are searched for
 )
 
@@ -73,7 +73,7 @@ func (r *run) tagged(m *model, v *view) {
 		}
 		j := i + 1
 		kind := (t + 1) / 2
-		for j < len(ws) && ts[j] == kind*2 {
+		for j < len(ws) && ts[j] == kind*2 && !lineBreak(v.b, &ws[j-1], &ws[j]) {
 			j++
 		}
 		r.name(v, ws, i, j, kind)
@@ -85,7 +85,7 @@ var nameTypes = [4]Type{"", Person, Location, Organization}
 
 // name emits words i to j as one name, without punctuation at its ends.
 func (r *run) name(v *view, ws []word, i, j int, kind uint8) {
-	for i < j && (ws[i].shape == shPunct || kind == 1 && j-i > 1 && titleWords[string(foldedWord(v.b, &ws[i]))]) {
+	for i < j && (ws[i].shape == shPunct || kind == 1 && j-i > 1 && inSet(titleWords, v.b, &ws[i])) {
 		i++
 	}
 	for j > i && ws[j-1].shape == shPunct && ws[j-1].raw != '.' && ws[j-1].raw != ')' {
@@ -131,11 +131,10 @@ func allPunct(ws []word) bool {
 	return true
 }
 
-// foldedWord is w in lower case without accents.
-func foldedWord(b []byte, w *word) []byte {
+// inSet reports whether w, in lower case without accents, is in the set.
+func inSet(set map[string]bool, b []byte, w *word) bool {
 	var buf [40]byte
-	n := foldWord(buf[:0], b[w.start:w.end], 38)
-	return append([]byte(nil), buf[:n]...)
+	return set[string(buf[:foldWord(buf[:0], b[w.start:w.end], 38)])]
 }
 
 var titleWords = wordSet("mr mrs ms miss dr prof professor sir madam herr frau mme mlle sra sr srta dott dra monsieur madame lord lady rev")

@@ -52,7 +52,7 @@ func (m *model) words(dst []word, b []byte) []word {
 	for i := 0; i < len(b); {
 		c := b[i]
 		if c <= ' ' {
-			if c == '\n' && i+1 < len(b) && b[i+1] <= ' ' {
+			if c == '\n' {
 				first = true
 			}
 			i++

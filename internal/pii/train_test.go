@@ -33,7 +33,7 @@ func TestBuild(t *testing.T) {
 	writeGzip(t, "data/gazetteer.gz", pairs)
 	m := &model{gaz: newGazetteer(pairs)}
 	rng := rand.New(rand.NewPCG(1, 2))
-	sentences = append(sentences, lists.invent(t, rng, 12000)...)
+	sentences = append(sentences, lists.invent(t, rng, 16000)...)
 	tr := newTrainer(m, sentences)
 	tr.rng = rng
 	for range 6 {
@@ -451,7 +451,7 @@ func (tr *trainer) forget(ws []word, gold []uint8) {
 	lost := false
 	for i := range ws {
 		if gold[i]%2 == 1 {
-			lost = tr.rng.IntN(5) < 3
+			lost = tr.rng.IntN(5) < 2
 		}
 		if lost && gold[i] != tagO {
 			ws[i].gaz, ws[i].place = ws[i].gaz&gOrg, 0
