@@ -100,11 +100,11 @@ func (a *App) newHouse() (*house, error) {
 	var err error
 	h.path, err = gateway.New(gateway.Steps{
 		Identify:  h.who.Caller,
-		Read:      func(ctx context.Context, x *exchange.Exchange) error { return x.Face.Read(ctx, x) },
+		Read:      a.read,
 		Split:     split.Split,
 		Authorize: h.may.Call,
 		Open:      a.record.Open,
-		Forward:   h.forward.Send,
+		Forward:   a.onward(h.forward.Send),
 		Answer:    h.may.Answer,
 		Return:    h.forward.Return,
 		Close:     a.record.Close,
@@ -130,8 +130,51 @@ func (h *house) still(x *exchange.Exchange) error {
 func (a *App) done(x *exchange.Exchange) {
 	now := a.clock.Now()
 	a.meters.Observe(x, now.Sub(x.Start))
-	a.tracer.Start(x)
 	a.tracer.End(x, now)
+}
+
+// read lets the caller's face read the request; from then on it can be traced.
+func (a *App) read(ctx context.Context, x *exchange.Exchange) error {
+	err := x.Face.Read(ctx, x)
+	a.tracer.Start(x)
+	return err
+}
+
+// onward puts the trace context of a traced exchange into what goes to the
+// server (SEP-414). Without a tracer, nothing is touched.
+func (a *App) onward(send func(context.Context, *exchange.Exchange) error) func(context.Context, *exchange.Exchange) error {
+	return func(ctx context.Context, x *exchange.Exchange) error {
+		if a.tracer == nil || x.Request == nil || x.Join != nil || !x.Request.Params().Exists() {
+			return send(ctx, x)
+		}
+		parent, state := a.tracer.Onward(x)
+		if parent == "" {
+			return send(ctx, x)
+		}
+		m, err := withTrace(x.Request, parent, state)
+		if err != nil {
+			return err
+		}
+		x.Request, x.Mirrors.Trace = m, nil
+		return send(ctx, x)
+	}
+}
+
+// withTrace returns m with the trace context in params._meta.
+func withTrace(m *wire.Message, parent, state string) (*wire.Message, error) {
+	meta := m.Params().Get("_meta")
+	if !meta.Exists() {
+		m, err := m.Rewrite(wire.SetMember(m.Params(), "_meta", []byte("{}")))
+		if err != nil {
+			return nil, err
+		}
+		return withTrace(m, parent, state)
+	}
+	m, err := m.Rewrite(wire.SetMember(meta, "traceparent", wire.Quote(parent)))
+	if err != nil || state == "" {
+		return m, err
+	}
+	return m.Rewrite(wire.SetMember(m.Params().Get("_meta"), "tracestate", wire.Quote(state)))
 }
 
 // logExchange logs why an exchange was refused or failed. Causes are for

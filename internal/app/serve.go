@@ -15,6 +15,7 @@ import (
 
 	"ostiary.dev/ostiary/internal/http1"
 	"ostiary.dev/ostiary/internal/logs"
+	"ostiary.dev/ostiary/internal/registry"
 )
 
 // gcPercent lets the heap, which is small, grow further between collections
@@ -141,7 +142,13 @@ func (a *App) tend(ctx context.Context, h *house) {
 			return
 		case <-changed:
 			h.path.Sweep()
-			h.forward.Retain(a.live.Load())
+			view := a.live.Load()
+			h.forward.Retain(view)
+			for _, srv := range view.Servers() {
+				if srv.State == registry.Retired {
+					a.meters.Forget(srv.ID)
+				}
+			}
 		case <-second.C:
 			now := a.clock.Now()
 			h.path.Sweep()
