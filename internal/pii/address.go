@@ -42,8 +42,14 @@ func (r *run) street(v *view, ws []word, i int) (lo, hi int) {
 		if w.end-w.start > 6 || i > 0 && (ws[i-1].raw == '$' || ws[i-1].raw == '/' || ws[i-1].raw == '.' && ws[i-1].end == w.start) {
 			return 0, 0
 		}
-		return numberFirst(v, ws, i)
+		if lo, hi := numberFirst(v, ws, i); hi > lo {
+			return lo, hi
+		}
+		return unitAfter(v, ws, i)
 	case shTitle, shUpper, shMixed, shLower:
+		if lo, hi := unitFirst(v, ws, i); hi > lo {
+			return lo, hi
+		}
 		return streetFirst(v, ws, i)
 	}
 	return 0, 0
@@ -91,6 +97,9 @@ func numberFirst(v *view, ws []word, i int) (lo, hi int) {
 			for e < len(ws) && e < k+7 && inSet(directions, v.b, &ws[e]) {
 				e++
 			}
+			if e < len(ws) && houseNumber(&ws[e]) && ws[e].shape == shDigit {
+				e++
+			}
 			return i, e
 		}
 	}
@@ -103,6 +112,39 @@ func streetNumbered(v *view, ws []word, e int) bool {
 }
 
 var directions = wordSet("n s e w nw ne sw se north south east west")
+
+var units = wordSet("suite apt apartment flat")
+
+// unitFirst reads "Suite 292" and "Apt. 050" with the street before it, if a
+// number and capitalised words stand there.
+func unitFirst(v *view, ws []word, i int) (lo, hi int) {
+	if ws[i].shape == shLower || !inSet(units, v.b, &ws[i]) {
+		return 0, 0
+	}
+	k := i + 1
+	if k < len(ws) && ws[k].raw == '.' {
+		k++
+	}
+	if k >= len(ws) || !houseNumber(&ws[k]) {
+		return 0, 0
+	}
+	return i, k + 1
+}
+
+// unitAfter reads "4923 Parmova 109" where a unit follows, at the number i.
+func unitAfter(v *view, ws []word, i int) (lo, hi int) {
+	for e := i + 1; e < len(ws) && e < i+7; e++ {
+		switch {
+		case e > i+1 && ws[e].shape == shDigit && e+1 < len(ws) && ws[e+1].shape != shLower && inSet(units, v.b, &ws[e+1]):
+			return i, e + 1
+		case e > i+1 && ws[e].shape != shLower && inSet(units, v.b, &ws[e]):
+			return i, e
+		case ws[e].shape == shLower && e == i+1, ws[e].shape == shPunct && ws[e].raw != '.' && ws[e].raw != '\'':
+			return 0, 0
+		}
+	}
+	return 0, 0
+}
 
 // streetFirst reads "Bahnhofstraße 25" and "Via Roma 12".
 func streetFirst(v *view, ws []word, i int) (lo, hi int) {

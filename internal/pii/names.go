@@ -6,7 +6,7 @@ import "bytes"
 const (
 	minProse  = 3
 	maxProse  = 20000 // bytes of one string; longer text is cut at blanks
-	nameBias = 64    // of the O tag, in units of the weights: found by measuring
+	nameBias  = 96    // of the O tag, in units of the weights: found by measuring
 	maxSweeps = 64    // names of one scan whose parts are searched for
 )
 
@@ -68,7 +68,7 @@ func (r *run) tagged(m *model, v *view) {
 	for i := 0; i < len(ws); {
 		t := ts[i]
 		if t == tagO {
-			i++
+			i = r.untagged(v, ws, i)
 			continue
 		}
 		j := i + 1
@@ -76,9 +76,64 @@ func (r *run) tagged(m *model, v *view) {
 		for j < len(ws) && ts[j] == kind*2 && !lineBreak(v.b, &ws[j-1], &ws[j]) {
 			j++
 		}
+		for j < len(ws) && kind != 3 && ws[j].gaz&gOrg != 0 && (ws[j].shape == shTitle || ws[j].shape == shUpper) && !lineBreak(v.b, &ws[j-1], &ws[j]) {
+			kind = 3 // "Lindqvist Consulting", "Montreal Hockey Club"
+			for j < len(ws) && ws[j].gaz&gOrg != 0 && ws[j].shape != shLower {
+				j++
+			}
+		}
 		r.name(v, ws, i, j, kind)
 		i = j
 	}
+}
+
+// untagged names countries and the like that the weights missed, and short forms
+// in parentheses after a name; it returns the word to go on with.
+func (r *run) untagged(v *view, ws []word, i int) int {
+	w := &ws[i]
+	switch {
+	case w.place == 1 && w.shape != shLower && w.gaz&gCommon == 0:
+		j := i + 1
+		for j < len(ws) && ws[j].place == 2 {
+			j++
+		}
+		if ws[j-1].shape != shLower {
+			r.name(v, ws, i, j, 2)
+			return j
+		}
+	case w.gaz&gLand != 0 && w.gaz&(gCommon|gFirst|gLast) == 0 && w.shape == shTitle:
+		r.name(v, ws, i, i+1, 2)
+	case w.shape == shUpper && i > 1 && i+1 < len(ws) && ws[i-1].raw == '(' && ws[i+1].raw == ')' && ws[i-2].shape == shTitle && w.end-w.start <= 6:
+		r.name(v, ws, i, i+1, 3)
+	}
+	return i + 1
+}
+
+// ordinary reports whether one word in capitals names a kind of value, such as VIN
+// or IBAN, or is written like an ordinary word.
+func ordinary(v *view, ws []word) bool {
+	lower := true
+	for i := range ws {
+		lower = lower && (ws[i].shape == shLower || ws[i].shape == shPunct)
+	}
+	if lower {
+		for i := range ws {
+			if ws[i].gaz&(gFirst|gLast|gCity|gLand) != 0 && ws[i].gaz&gCommon == 0 {
+				return false
+			}
+		}
+		return true
+	}
+	if len(ws) != 1 {
+		return false
+	}
+	var buf [40]byte
+	f := buf[:foldWord(buf[:0], v.b[ws[0].start:ws[0].end], 38)]
+	if ws[0].shape != shUpper && ws[0].gaz&(gFirst|gLast|gCity|gLand) != 0 {
+		return false
+	}
+	_, word := ctxWords[string(f)]
+	return word || keyRules[string(f)] != nil
 }
 
 var nameTypes = [4]Type{"", Person, Location, Organization}
@@ -101,7 +156,7 @@ func (r *run) name(v *view, ws []word, i, j int, kind uint8) {
 	if lo > 0 && v.b[lo-1] == '@' || hi < len(v.b) && (v.b[hi] == '@' || v.b[hi] == '_') || lo > 0 && (v.b[lo-1] == '_' || v.b[lo-1] == '#') {
 		return
 	}
-	if inToken(v.b, lo, hi) {
+	if inToken(v.b, lo, hi) || ordinary(v, ws[i:j]) {
 		return
 	}
 	score := 0.55
