@@ -1,6 +1,8 @@
 package interop
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -65,7 +67,7 @@ func same(t *testing.T, s suite, direct outcome, url string) {
 	t.Helper()
 	proxied, r := s.server(t, url)
 	proxied[flaky] = again(t, s, url, proxied[flaky])
-	for scenario, what := range differences(direct, proxied) {
+	for scenario, what := range differences(improved(direct, proxied), proxied) {
 		if !strings.HasPrefix(scenario, "tasks-") {
 			t.Errorf("%s\n%s", scenario, what)
 		}
@@ -74,6 +76,32 @@ func same(t *testing.T, s suite, direct outcome, url string) {
 	if got, failed := proxied.count(); got < want {
 		t.Errorf("%d passed and %d failed, directly %d passed; exit %d %s", got, failed, want, r.Code, r.Stderr)
 	}
+}
+
+// retryField is a note that suite 0.1.16 takes because it sends the version
+// 2025-03-26 in the header of a session of 2025-11-25, and the server then
+// leaves the field out. The gateway tells the server the session's version, so
+// the check may pass instead.
+const retryField = "server-sse-retry-field"
+
+// improved is direct with that check as it is through the gateway, if it
+// passes there.
+func improved(direct, proxied outcome) outcome {
+	out := maps.Clone(direct)
+	for scenario, checks := range proxied {
+		for _, c := range checks {
+			if c.ID != retryField || c.Status != "SUCCESS" {
+				continue
+			}
+			out[scenario] = slices.Clone(direct[scenario])
+			for i := range out[scenario] {
+				if out[scenario][i].ID == retryField {
+					out[scenario][i].Status = c.Status
+				}
+			}
+		}
+	}
+	return out
 }
 
 func TestConformanceDirectly(t *testing.T) {
