@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/big"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -74,8 +75,17 @@ type number func(literal string) string
 func byText(literal string) string { return literal }
 
 // byFloat is for runtimes that keep no text: the bits of the nearest float64.
+// strconv counts only the first 800 digits of an integer before its exponent
+// (1500 digits and e-1158 give 0 instead of infinity), so longer literals go
+// through big.Float.
 func byFloat(literal string) string {
 	f, err := strconv.ParseFloat(literal, 64)
+	if len(literal) > 700 {
+		var exact *big.Float
+		if exact, _, err = big.ParseFloat(literal, 10, 1<<15, big.ToNearestEven); err == nil {
+			f, _ = exact.Float64()
+		}
+	}
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return "bad"
 	}

@@ -221,6 +221,10 @@ func TestMirrorsOfOtherMessages(t *testing.T) {
 	if err := wire.CheckMirrors(note, "2026-07-28", "tools/call", true, "", false, nil, nil, true); !fault.Is(err, fault.HeaderMismatch) {
 		t.Errorf("a notification under another method: %v", err)
 	}
+	gone := accept(t, wire.FromClient, modern("resources/subscribe", `,"uri":"file:///a"`))
+	if err := wire.CheckMirrors(gone, "2026-07-28", "resources/subscribe", true, "", false, nil, nil, true); err != nil {
+		t.Errorf("a method that this version removed has no name to mirror: %v", err)
+	}
 	bare := accept(t, wire.FromClient, `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)
 	if err := wire.CheckMirrors(bare, "2026-07-28", "tools/list", true, "", false, nil, nil, true); !fault.Is(err, fault.BadParams) {
 		t.Errorf("a request without a version in _meta: %v, want bad_params", err)

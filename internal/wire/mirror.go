@@ -18,10 +18,7 @@ func MirrorHeaders(m *Message, v Version, params []HeaderParam) ([]Field, error)
 		return fields, nil
 	}
 	fields = append(fields, Field{"Mcp-Method", EncodeHeader(m.method)})
-	if m.kind != Request {
-		return fields, nil
-	}
-	if m.name != "" || m.routed() {
+	if m.routed() {
 		fields = append(fields, Field{"Mcp-Name", EncodeHeader(m.name)})
 	}
 	if m.method != "tools/call" {
@@ -39,10 +36,13 @@ func MirrorHeaders(m *Message, v Version, params []HeaderParam) ([]Field, error)
 	return fields, nil
 }
 
-// routed reports whether the method is one that Mcp-Name repeats a member of.
+// routed reports whether Mcp-Name repeats a member of this request.
 func (m *Message) routed() bool {
-	known := methods[m.method]
-	return known != nil && known.routed != ""
+	if m.kind != Request {
+		return false
+	}
+	f, ok := Lookup(m.method, V20260728, FromClient)
+	return ok && f.Routed != ""
 }
 
 // argument returns the text of an annotated argument; present is false if it
@@ -124,7 +124,7 @@ func CheckMirrors(m *Message, version, method string, hasMethod bool, name strin
 // checkName compares Mcp-Name.
 func checkName(m *Message, name string, has bool) error {
 	if !has {
-		if m.kind == Request && m.routed() {
+		if m.routed() {
 			return missing("Mcp-Name")
 		}
 		return nil
@@ -133,7 +133,7 @@ func checkName(m *Message, name string, has bool) error {
 	if err != nil {
 		return malformed("Mcp-Name", err)
 	}
-	if m.kind == Request && m.routed() && text != m.name {
+	if m.routed() && text != m.name {
 		return mismatch("Mcp-Name")
 	}
 	return nil

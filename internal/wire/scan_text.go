@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 	"unicode/utf8"
@@ -142,41 +143,64 @@ func hex4(b []byte) (r rune, ok bool) {
 // appendText appends the decoded form of a valid JSON string's inside to dst.
 func appendText(dst, inside []byte) []byte {
 	for i := 0; i < len(inside); {
-		c := inside[i]
-		if c != '\\' {
-			start := i
-			for i < len(inside) && inside[i] != '\\' {
-				i++
-			}
-			dst = append(dst, inside[start:i]...)
-			continue
+		n := bytes.IndexByte(inside[i:], '\\')
+		if n < 0 {
+			return append(dst, inside[i:]...)
 		}
-		switch c = inside[i+1]; c {
-		case 'u':
-			r, _ := hex4(inside[i:])
-			i += 6
-			if r >= 0xD800 && r <= 0xDBFF {
-				low, _ := hex4(inside[i:])
-				r = (r-0xD800)<<10 + (low - 0xDC00) + 0x10000
-				i += 6
-			}
-			dst = utf8.AppendRune(dst, r)
-			continue
-		case 'b':
-			c = '\b'
-		case 'f':
-			c = '\f'
-		case 'n':
-			c = '\n'
-		case 'r':
-			c = '\r'
-		case 't':
-			c = '\t'
-		}
-		dst = append(dst, c)
-		i += 2
+		dst = append(dst, inside[i:i+n]...)
+		r, size := unescape(inside[i+n:])
+		dst = utf8.AppendRune(dst, r)
+		i += n + size
 	}
 	return dst
+}
+
+// equalText reports whether the inside of a valid JSON string decodes to s. It
+// stops at the first difference and allocates nothing, so that looking for a
+// member among many escaped names stays cheap.
+func equalText(inside []byte, s string) bool {
+	for i := 0; i < len(inside); {
+		if inside[i] != '\\' {
+			if s == "" || inside[i] != s[0] {
+				return false
+			}
+			i, s = i+1, s[1:]
+			continue
+		}
+		r, size := unescape(inside[i:])
+		want, n := utf8.DecodeRuneInString(s)
+		if n == 0 || r != want || r == utf8.RuneError && n == 1 {
+			return false
+		}
+		i, s = i+size, s[n:]
+	}
+	return s == ""
+}
+
+// unescape returns the character and length of the valid escape at the start
+// of b.
+func unescape(b []byte) (r rune, size int) {
+	switch c := b[1]; c {
+	case 'u':
+		r, _ = hex4(b)
+		if r < 0xD800 || r > 0xDBFF {
+			return r, 6
+		}
+		low, _ := hex4(b[6:])
+		return (r-0xD800)<<10 + (low - 0xDC00) + 0x10000, 12
+	case 'b':
+		return '\b', 2
+	case 'f':
+		return '\f', 2
+	case 'n':
+		return '\n', 2
+	case 'r':
+		return '\r', 2
+	case 't':
+		return '\t', 2
+	default:
+		return rune(c), 2
+	}
 }
 
 // number scans the number at i (RFC 8259 section 6).

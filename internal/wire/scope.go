@@ -1,6 +1,9 @@
 package wire
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // scope lists the protocol members of one kind of object.
 type scope struct {
@@ -104,10 +107,15 @@ func equalFold(a []byte, b string) bool {
 // foldToASCII replaces the two characters outside ASCII that fold to an ASCII
 // letter under Unicode simple folding: U+017F (long s) and U+212A (Kelvin).
 func foldToASCII(name []byte) (folded []byte, changed bool) {
-	s := string(name)
-	t := strings.NewReplacer("\u017f", "s", "\u212a", "k").Replace(s)
-	return []byte(t), len(t) != len(s)
+	if !bytes.Contains(name, longS) && !bytes.Contains(name, kelvin) {
+		return name, false
+	}
+	folded = bytes.ReplaceAll(name, longS, []byte{'s'})
+	return bytes.ReplaceAll(folded, kelvin, []byte{'k'}), true
 }
+
+// The two characters of foldToASCII.
+var longS, kelvin = []byte("\u017f"), []byte("\u212a")
 
 // newScope returns a scope with members of any type, named by a list, and
 // members that say more.

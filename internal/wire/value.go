@@ -248,7 +248,7 @@ func (d *document) keyIs(at uint32, s string) bool {
 	if d.toks[at].flags&escaped == 0 {
 		return string(inside) == s
 	}
-	return len(inside) > len(s) && string(appendText(nil, inside)) == s
+	return equalText(inside, s)
 }
 
 // isInteger reports whether a number literal has neither fraction nor exponent.
