@@ -53,6 +53,8 @@ type Limits struct {
 	SessionLife  time.Duration // 24 h
 	KeepAlive    time.Duration // between comments on a silent stream; 15 s
 	StateLife    time.Duration // requestState of a server; 15 min
+	ReplayBytes  int           // kept of one stream for resumption; 8 MiB
+	ReplayAge    time.Duration // 10 min
 	RequestState int           // bytes of a server's requestState; 64 KiB
 }
 

@@ -218,12 +218,18 @@ func (f *face) readVerb(x *exchange.Exchange) error {
 // its own at most (S04).
 func (f *face) resume(x *exchange.Exchange) error {
 	if last, ok := f.r.Header.Get("Last-Event-ID"); ok {
-		r, err := f.door.openEvent(x, last)
+		m, err := f.door.openMark(x, last)
 		if err != nil {
 			return err
 		}
-		x.Resume = r
-		if !r.Request.IsZero() {
+		if m.Kept {
+			if err := f.rejoin(x, m); err != nil {
+				return err
+			}
+		} else {
+			x.Resume = &exchange.Resume{Server: m.Server, Event: m.Event, Request: wire.ParseID(m.Request), Progress: wire.ParseID(m.Progress)}
+		}
+		if x.Join != nil || x.Resume != nil && !x.Resume.Request.IsZero() {
 			return nil // goes on with a request's stream, not with the session's
 		}
 	}

@@ -24,6 +24,8 @@ type face struct {
 	known   *session
 	held    []func() // slots to free at the end
 	batched bool
+	missed  []wire.Event // what the session's stream lost; sent when it begins again
+	ring    *ring        // keeps the stream for resumption; nil when its server does
 
 	mu     sync.Mutex // guards w once the stream has begun
 	stream bool

@@ -58,8 +58,11 @@ func (f *face) withdrawn(x *exchange.Exchange, m *wire.Message) (*wire.Message, 
 
 // mark is what an event id holds: where the stream goes on.
 type mark struct {
-	Server   string `json:"s"`
-	Event    string `json:"e"`
+	Kept     bool   `json:"k,omitempty"` // by us: Ring and Number count, else the rest
+	Ring     string `json:"g,omitempty"`
+	Number   int    `json:"n,omitempty"`
+	Server   string `json:"s,omitempty"`
+	Event    string `json:"e,omitempty"`
 	Request  string `json:"r,omitempty"` // the request's id as its source text
 	Progress string `json:"p,omitempty"`
 }
@@ -75,6 +78,10 @@ func (d *Door) sealEvent(x *exchange.Exchange) string {
 	} else if x.Resume != nil {
 		m.Request, m.Progress = x.Resume.Request.Raw(), x.Resume.Progress.Raw()
 	}
+	return d.sealMark(x, m)
+}
+
+func (d *Door) sealMark(x *exchange.Exchange, m mark) string {
 	payload, err := json.Marshal(m)
 	if err != nil {
 		return ""
@@ -82,17 +89,17 @@ func (d *Door) sealEvent(x *exchange.Exchange) string {
 	return d.cfg.Handles.Seal("event", x.Principal.ID, x.Session.ID, payload, d.cfg.Clock.Now().Add(eventLife))
 }
 
-// openEvent opens a Last-Event-ID of this session.
-func (d *Door) openEvent(x *exchange.Exchange, handle string) (*exchange.Resume, error) {
+// openMark opens a Last-Event-ID of this session.
+func (d *Door) openMark(x *exchange.Exchange, handle string) (mark, error) {
+	var m mark
 	payload, err := d.cfg.Handles.Open("event", x.Principal.ID, x.Session.ID, handle, x.Start)
 	if err != nil {
-		return nil, fault.Newf(fault.BadHeader, "Last-Event-ID is not an event of this session.")
+		return m, fault.Newf(fault.BadHeader, "Last-Event-ID is not an event of this session.")
 	}
-	var m mark
 	if err := json.Unmarshal(payload, &m); err != nil {
-		return nil, fault.Wrap(fault.Internal, err)
+		return m, fault.Wrap(fault.Internal, err)
 	}
-	return &exchange.Resume{Server: m.Server, Event: m.Event, Request: wire.ParseID(m.Request), Progress: wire.ParseID(m.Progress)}, nil
+	return m, nil
 }
 
 // stateBinding is what a requestState belongs to: this method, this name and

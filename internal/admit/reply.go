@@ -20,6 +20,9 @@ func (f *face) Reply(_ context.Context, x *exchange.Exchange) error {
 	if x.Era == wire.Legacy && x.Event.HasID {
 		e.ID, e.HasID = f.door.sealEvent(x), true
 	}
+	if _, again := x.Join.(*follow); again {
+		return f.send(x, x.Event)
+	}
 	if x.Message != nil {
 		m, err := f.outward(x, x.Message)
 		if err != nil {
@@ -34,19 +37,33 @@ func (f *face) Reply(_ context.Context, x *exchange.Exchange) error {
 func (f *face) send(x *exchange.Exchange, e wire.Event) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.ended {
-		return errGone
-	}
 	if !f.stream {
 		if err := f.begin(x); err != nil {
 			f.ended = true
 			return err
 		}
 	}
+	if e.Data != nil && !e.HasID {
+		e.ID, e.HasID = f.number(x, e.Data)
+	}
+	err := f.write(x, e)
+	if err != nil {
+		f.ended = true
+		if f.ring != nil && x.Verb == exchange.Post {
+			return nil // the client can come back for it
+		}
+	}
+	return err
+}
+
+// write writes one event. The caller holds mu.
+func (f *face) write(x *exchange.Exchange, e wire.Event) error {
+	if f.ended {
+		return errGone
+	}
 	if e.Data != nil || e.HasID || e.Retry != "" {
 		out := wire.AppendEvent(nil, e)
 		if _, err := f.w.Write(out); err != nil {
-			f.ended = true
 			return err
 		}
 		x.BytesOut += len(out)
@@ -70,7 +87,21 @@ func (f *face) begin(x *exchange.Exchange) error {
 	}
 	f.stream = true
 	f.quiet = time.AfterFunc(f.door.cfg.Limits.KeepAlive, f.keepAlive)
-	return f.w.Start(200, f.cors(h), -1)
+	if err := f.w.Start(200, f.cors(h), -1); err != nil {
+		return err
+	}
+	f.keep(x)
+	for _, e := range f.missed {
+		if err := f.write(x, e); err != nil {
+			return err
+		}
+	}
+	f.missed = nil
+	if f.ring != nil && x.Request != nil && x.Version == wire.V20251125 {
+		first := wire.Event{ID: f.door.sealMark(x, mark{Ring: f.ring.id, Kept: true}), HasID: true}
+		return f.write(x, first) // SEP-1699: an id to come back with, before anything else
+	}
+	return nil
 }
 
 // keepAlive sends a comment on a stream that was silent, so that proxies keep
@@ -106,6 +137,9 @@ func (f *face) Finish(_ context.Context, x *exchange.Exchange) {
 		f.mu.Lock()
 		f.ended = true
 		f.quiet.Stop()
+		if f.ring != nil && x.Verb == exchange.Post {
+			f.ring.end()
+		}
 		f.mu.Unlock()
 		return
 	}

@@ -35,6 +35,7 @@ type session struct {
 	principal string
 	endpoint  string
 	handle    string
+	rings     rings
 
 	mu     sync.Mutex
 	used   time.Time

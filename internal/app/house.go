@@ -94,6 +94,7 @@ func (a *App) newHouse() (*house, error) {
 			InFlight: l.InFlight, Streams: l.Streams, Listen: l.ListenStreams, Sessions: l.Sessions, Batch: l.BatchMembers,
 			URIs: l.Subscriptions, SessionIdle: time.Duration(l.SessionIdle), SessionLife: time.Duration(l.SessionAge),
 			KeepAlive: 15 * time.Second, StateLife: 15 * time.Minute, RequestState: 64 << 10,
+			ReplayBytes: int(l.ReplayBytes), ReplayAge: time.Duration(l.ReplayAge),
 		},
 	})
 	split := &aggregate.Step{Live: a.live, Handles: a.ring.Handles(), Clock: a.clock, Patience: 5 * time.Second, Version: a.options.Version}
