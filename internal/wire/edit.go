@@ -202,3 +202,11 @@ func (m *Message) OneLine() *Message {
 	}
 	return &n
 }
+
+// Clone returns the message with bytes of its own, for one that must outlive
+// the buffer that it was read into.
+func (m *Message) Clone() *Message {
+	n := *m
+	n.doc.raw = slices.Clone(m.doc.raw)
+	return &n
+}

@@ -216,6 +216,19 @@ func TestOneLine(t *testing.T) {
 	}
 }
 
+func TestClone(t *testing.T) {
+	raw := []byte(tool(`{"a":"x"}`))
+	m, err := wire.Parse(raw, wire.DefaultLimits(), wire.FromClient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := m.Clone()
+	clear(raw)
+	if string(n.Raw()) != tool(`{"a":"x"}`) || n.Name() != "t" || !n.Params().At("arguments", "a").Is("x") {
+		t.Errorf("the clone shares the buffer: %q", n.Raw())
+	}
+}
+
 func TestQuote(t *testing.T) {
 	for s, want := range map[string]string{
 		"": `""`, "a/é\u2028😀": "\"a/é\u2028😀\"", "\"\\": `"\"\\"`, "\n\r\t\b\x00\x1f": `"\n\r\t\u0008\u0000\u001f"`, "\x7f": "\"\x7f\"", "\xff": "\"\ufffd\"",
