@@ -1,0 +1,52 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+// newPrivacy groups the commands about personal data. They work on files and
+// standard input alone: no gateway need run.
+func newPrivacy(c *cli) *cobra.Command {
+	return group("privacy", "Find personal data and secrets, and say why", newPrivacyScan(c), newPrivacyExplain(c))
+}
+
+// scanFlags are what scan and explain have in common.
+type scanFlags struct {
+	profile string
+	format  string
+}
+
+func (f *scanFlags) add(cmd *cobra.Command, profile string) {
+	cmd.Flags().StringVar(&f.profile, "profile", profile, "secrets-only, identifiers (all but names) or all")
+	cmd.Flags().StringVar(&f.format, "format", "text", "text, or jsonl: {\"id\",\"text\"} a line in, {\"id\",\"spans\"} a line out")
+}
+
+func newPrivacyScan(c *cli) *cobra.Command {
+	var f scanFlags
+	cmd := &cobra.Command{
+		Use:   "scan [FILE...]",
+		Short: "Scan files or standard input and print types and places, never values",
+		Long: "Scan files, or standard input without one. Offsets count bytes of UTF-8 text, the end is the first\n" +
+			"byte after. A report has types and places only: no value that was found is printed.",
+		Args: args(0, -1),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			return c.privacyScan(cmd.Context(), f, given, false)
+		},
+	}
+	f.add(cmd, "all")
+	return cmd
+}
+
+func newPrivacyExplain(c *cli) *cobra.Command {
+	var f scanFlags
+	cmd := &cobra.Command{
+		Use:   "explain [FILE...]",
+		Short: "Like scan, with the rule and the score behind every finding",
+		Args:  args(0, -1),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			return c.privacyScan(cmd.Context(), f, given, true)
+		},
+	}
+	f.add(cmd, "all")
+	return cmd
+}
