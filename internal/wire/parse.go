@@ -234,13 +234,14 @@ func (m *Message) callContent(c *checker) *fault.Error {
 // removed reports whether the method is known, but not in the version that the
 // message names: it is then answered as unknown, whatever its params.
 func (m *Message) removed() bool {
-	version, ok := m.ProtocolVersion()
-	v := Version(version)
-	if !ok || !v.Known() {
-		return false
+	named := m.Meta().Get(metaVersion)
+	for _, v := range Versions {
+		if named.Is(string(v)) {
+			_, here := Lookup(m.method, v, m.side)
+			return !here
+		}
 	}
-	_, here := Lookup(m.method, v, m.side)
-	return !here
+	return false
 }
 
 // IsBatch reports whether the first byte after white space begins an array.
