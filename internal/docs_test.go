@@ -33,6 +33,9 @@ func cells(text string) [][]string {
 	return rows
 }
 
+// reason is a reason code in a cell.
+var reason = regexp.MustCompile("`([a-z_]+)`")
+
 // TestPathIsDocumented holds docs/path.md to the list in gateway/path.go, and
 // the threat model to the same steps.
 func TestPathIsDocumented(t *testing.T) {
@@ -61,7 +64,13 @@ func TestPathIsDocumented(t *testing.T) {
 	}
 	steps = append(steps, "record.Close")
 	var got []string
+	kinds := read(t, "internal/fault/fault.go")
 	for _, row := range cells(read(t, "docs/path.md")) {
+		for _, code := range reason.FindAllStringSubmatch(row[2], -1) {
+			if !strings.Contains(kinds, `= "`+code[1]+`"`) {
+				t.Errorf("docs/path.md says that %s refuses with %s, which is no kind", row[0], code[1])
+			}
+		}
 		if name := strings.Trim(row[0], "`"); name != row[0] {
 			got = append(got, name)
 		}
