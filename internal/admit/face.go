@@ -2,7 +2,9 @@ package admit
 
 import (
 	"context"
+	"errors"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -173,12 +175,18 @@ func (f *face) hold(x *exchange.Exchange, n int64) error {
 	return nil
 }
 
-// bodyError tells a slow or vanished client from a malformed body.
+// bodyError tells malformed framing from a body that ended early, a slow client
+// and a vanished one.
 func bodyError(err error) error {
-	if fault.Is(err, fault.SlowClient) || fault.Is(err, fault.BadMessage) || fault.Is(err, fault.BadHeader) {
-		return err
+	switch {
+	case http1.Malformed(err):
+		return fault.Newf(fault.BadMessage, "The chunks of the body are malformed.")
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fault.Newf(fault.BadMessage, "The body ended early.")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fault.Wrap(fault.SlowClient, err)
 	}
-	return fault.Wrap(fault.SlowClient, err)
+	return fault.Wrap(fault.ClientGone, err)
 }
 
 // single are the headers of MCP that must not come twice: two readers could

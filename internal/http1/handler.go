@@ -66,6 +66,14 @@ var (
 	errBodyless   = errors.New("http1: status cannot have a body")
 )
 
+// Malformed tells whether an error of Request.Body means that the peer broke
+// the framing of its message; io.ErrUnexpectedEOF that it ended early,
+// os.ErrDeadlineExceeded that it was too slow, any other that it is gone.
+func Malformed(err error) bool {
+	var m *malformed
+	return errors.As(err, &m)
+}
+
 // emptyBody is a body without bytes.
 type emptyBody struct{}
 
