@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -18,18 +17,12 @@ import (
 	"ostiary.dev/ostiary/internal/registry"
 )
 
-// gcPercent lets the heap, which is small, grow further between collections
-// than Go's default: at 64 connections it saves a tenth of the CPU for some
-// MiB of memory (docs/measurements.md).
-const gcPercent = 200
-
 // Serve runs the data plane until ctx ends: it listens, serves, and then lets
 // calls under way finish, at most for the drain timeout.
 func (a *App) Serve(ctx context.Context) error {
 	if err := os.MkdirAll(a.runDir(), 0o700); err != nil {
 		return err
 	}
-	debug.SetGCPercent(gcPercent)
 	h, err := a.newHouse()
 	if err != nil {
 		return err
@@ -136,6 +129,7 @@ func (a *App) tend(ctx context.Context, h *house) {
 	defer cancel()
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
+	heap := newGarbage()
 	for {
 		select {
 		case <-ctx.Done():
@@ -151,6 +145,7 @@ func (a *App) tend(ctx context.Context, h *house) {
 			}
 		case <-second.C:
 			now := a.clock.Now()
+			heap.adapt()
 			h.path.Sweep()
 			h.door.Expire(now)
 			a.meters.Sessions("http", h.door.Sessions())

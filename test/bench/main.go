@@ -39,7 +39,21 @@ func main() {
 	conns := flag.Int("c", 64, "connections of the throughput runs")
 	sizes := flag.String("sizes", "300,4096,65536,1048576", "answer sizes in bytes")
 	protocol := flag.String("protocol", "2025-11-25", "MCP version")
+	streams := flag.Int("streams", 0, "instead: open this many idle listen streams and print the gateway's memory")
+	agents := flag.Int("agents", 320, "agents that hold them")
 	flag.Parse()
+	if *streams > 0 {
+		b := &bench{gateway: *gateway}
+		err := b.prepare()
+		if err == nil {
+			err = b.streams(*streams, *agents)
+		}
+		b.stop()
+		if err != nil {
+			log.Fatal("bench: ", err)
+		}
+		return
+	}
 	if *harness == "" {
 		log.Fatal("bench: -harness DIR is needed")
 	}
@@ -52,12 +66,7 @@ func main() {
 }
 
 func (b *bench) run(harness string, rounds, conns int, dur time.Duration, sizes, protocol string) error {
-	var err error
-	if b.dir, err = os.MkdirTemp("", "ostiary-bench-"); err != nil {
-		return err
-	}
-	b.cleanup = append(b.cleanup, func() { os.RemoveAll(b.dir) })
-	if b.gateway, err = filepath.Abs(b.gateway); err != nil {
+	if err := b.prepare(); err != nil {
 		return err
 	}
 	b.bin = filepath.Join(b.dir, "bin")
@@ -79,6 +88,16 @@ func (b *bench) run(harness string, rounds, conns int, dur time.Duration, sizes,
 		}
 	}
 	return b.memory(t)
+}
+
+// prepare makes the folder that everything lives in.
+func (b *bench) prepare() (err error) {
+	if b.dir, err = os.MkdirTemp("", "ostiary-bench-"); err != nil {
+		return err
+	}
+	b.cleanup = append(b.cleanup, func() { os.RemoveAll(b.dir) })
+	b.gateway, err = filepath.Abs(b.gateway)
+	return err
 }
 
 type targets struct {
