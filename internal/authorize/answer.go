@@ -49,6 +49,9 @@ func (s *Step) result(x *exchange.Exchange) error {
 			return err
 		}
 	}
+	if err := s.output(x); err != nil {
+		return err
+	}
 	if x.Era != wire.Modern {
 		return nil
 	}

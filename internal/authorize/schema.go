@@ -19,9 +19,10 @@ import (
 // which never changes.
 type schemas struct{ byDigest sync.Map } // digest -> *compiled
 
-// compiled is a tool's input schema and the headers that mirror arguments.
+// compiled is a tool's schemas and the headers that mirror arguments.
 type compiled struct {
 	schema  *jsonschema.Schema // nil: the schema cannot be used, and err says why
+	output  *jsonschema.Schema // nil: the tool promises no shape of its results
 	params  []wire.HeaderParam
 	err     error
 	trivial bool // accepts every object
@@ -42,7 +43,7 @@ func (s *Step) arguments(x *exchange.Exchange) error {
 	}
 	c := s.schemas.of(x.Tool)
 	if c.err != nil {
-		x.Decision.Reason = "input schema cannot be used: " + c.err.Error()
+		x.Decision.Reason = "schema cannot be used: " + c.err.Error()
 		return fault.Wrap(fault.ToolUnknown, c.err)
 	}
 	if err := checkParams(x, c.params, true); err != nil {
@@ -125,41 +126,83 @@ func (s *schemas) of(tool *registry.Tool) *compiled {
 	return c
 }
 
-// compile prepares a definition. The compiler has no loader, so a reference
-// that leaves the schema is an error and never a fetch; regular expressions
-// are Go's, which run in linear time.
+// output checks the structured part of a tool's result against what the pinned
+// definition promises: clients and models act on it without looking at the
+// text beside it (M24, TestHostileCalls). A failure that the tool reports
+// itself has no promised shape.
+func (s *Step) output(x *exchange.Exchange) error {
+	if x.Fact.Method != "tools/call" || x.Tool == nil || x.Tool.Definition == "" {
+		return nil
+	}
+	v := x.Message.Result().Get("structuredContent")
+	failed, _ := x.Message.Result().Get("isError").Bool()
+	c := s.schemas.of(x.Tool)
+	if c.output == nil || !v.Exists() || failed {
+		return nil
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(v.Raw()))
+	if err != nil {
+		return fault.Wrap(fault.UpstreamBad, err)
+	}
+	if err := c.output.Validate(doc); err != nil {
+		f := fault.Newf(fault.UpstreamBad, "The server's result does not fit the tool's output schema%s.", whereOf(err))
+		f.Cause = errors.New("result does not fit the output schema") // the library's text holds values
+		return f
+	}
+	return nil
+}
+
+// compile prepares a definition. A schema that cannot be used makes the whole
+// tool unusable, because what it would let through is not known.
 func compile(definition []byte) *compiled {
 	v, err := wire.ParseValue(definition, wire.DefaultLimits())
 	if err != nil {
 		return &compiled{err: err}
 	}
+	output, err := schemaOf(v.Get("outputSchema"), "tool:///output")
+	if err != nil {
+		return &compiled{err: fmt.Errorf("output schema: %w", err)}
+	}
 	in := v.Get("inputSchema")
 	if !in.Exists() {
-		return &compiled{trivial: true}
-	}
-	if len(in.Raw()) > schemaBytes || in.Depth() > schemaDepth {
-		return &compiled{err: errors.New("larger or deeper than allowed")}
+		return &compiled{output: output, trivial: true}
 	}
 	params, err := wire.HeaderParams(in)
 	if err != nil {
 		return &compiled{err: err}
 	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(in.Raw()))
+	schema, err := schemaOf(in, "tool:///input")
 	if err != nil {
 		return &compiled{err: err}
 	}
-	const name = "tool:///input"
+	return &compiled{schema: schema, output: output, params: params}
+}
+
+// schemaOf compiles one schema; nil when v is absent. The compiler has no
+// loader, so a reference that leaves the schema is an error and never a fetch;
+// regular expressions are Go's, which run in linear time.
+func schemaOf(v wire.Value, name string) (*jsonschema.Schema, error) {
+	if !v.Exists() {
+		return nil, nil
+	}
+	if len(v.Raw()) > schemaBytes || v.Depth() > schemaDepth {
+		return nil, errors.New("larger or deeper than allowed")
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(v.Raw()))
+	if err != nil {
+		return nil, err
+	}
 	c := jsonschema.NewCompiler()
 	c.UseLoader(noLoader{})
 	c.DefaultDraft(jsonschema.Draft2020)
 	if err := c.AddResource(name, doc); err != nil {
-		return &compiled{err: err}
+		return nil, err
 	}
 	schema, err := c.Compile(name)
 	if err != nil {
-		return &compiled{err: errors.New("not a JSON Schema that stands alone")}
+		return nil, errors.New("not a JSON Schema that stands alone")
 	}
-	return &compiled{schema: schema, params: params}
+	return schema, nil
 }
 
 // noLoader refuses every reference to another document.
