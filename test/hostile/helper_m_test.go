@@ -9,14 +9,14 @@ import (
 	"ostiary.dev/ostiary/test/doortest"
 )
 
-// world is one gateway with a server behind it, shared by the cases of a test.
-type world struct {
+// site is one gateway with a server behind it, shared by the cases of a test.
+type site struct {
 	*doortest.Door
 	up *doortest.Upstream // the server called "main"
 }
 
 // client speaks to a server as an agent, on behalf of one case.
-func (w *world) client(t *testing.T, agent, server string) *doortest.Client {
+func (w *site) client(t *testing.T, agent, server string) *doortest.Client {
 	a := w.Agents[agent]
 	c := doortest.NewClient(t, w.URL(server))
 	c.Token, c.TLS = a.Token, &tls.Config{RootCAs: a.CA, MinVersion: tls.VersionTLS13}
@@ -24,7 +24,7 @@ func (w *world) client(t *testing.T, agent, server string) *doortest.Client {
 }
 
 // legacy is client after a handshake in the newest legacy version.
-func (w *world) legacy(t *testing.T, agent, server, capabilities string) *doortest.Client {
+func (w *site) legacy(t *testing.T, agent, server, capabilities string) *doortest.Client {
 	t.Helper()
 	c := w.client(t, agent, server)
 	c.Initialize(doortest.LegacyVersion, capabilities)
@@ -32,12 +32,12 @@ func (w *world) legacy(t *testing.T, agent, server, capabilities string) *doorte
 }
 
 // since returns the records of exchanges after the first n.
-func (w *world) since(n int) []doortest.Record { return w.Exchanges()[n:] }
+func (w *site) since(n int) []doortest.Record { return w.Exchanges()[n:] }
 
 // quiet does what must be refused: it demands that no byte reaches the main
 // server and that exactly one exchange is recorded, with this reason. The
 // answer is status and code.
-func (w *world) quiet(t *testing.T, reason string, status, code int, do func() doortest.Reply) doortest.Reply {
+func (w *site) quiet(t *testing.T, reason string, status, code int, do func() doortest.Reply) doortest.Reply {
 	t.Helper()
 	w.up.Forget()
 	n := len(w.Exchanges())
@@ -50,14 +50,14 @@ func (w *world) quiet(t *testing.T, reason string, status, code int, do func() d
 	}
 	records := w.since(n)
 	if len(records) != 1 || records[0].Reason != reason || records[0].Sent {
-		t.Errorf("records %s, want one of %s", lines(records), reason)
+		t.Errorf("records %s, want one of %s", listing(records), reason)
 	}
 	return r
 }
 
 // passes does what must be let through: exactly one request of the method
 // reaches the main server and one exchange is recorded as ok.
-func (w *world) passes(t *testing.T, method string, do func() doortest.Reply) (doortest.Reply, *doortest.Request) {
+func (w *site) passes(t *testing.T, method string, do func() doortest.Reply) (doortest.Reply, *doortest.Request) {
 	t.Helper()
 	w.up.Forget()
 	n := len(w.Exchanges())
@@ -68,13 +68,13 @@ func (w *world) passes(t *testing.T, method string, do func() doortest.Reply) (d
 	}
 	records := w.since(n)
 	if len(records) != 1 || records[0].Outcome != "ok" || !records[0].Sent || records[0].Decision != "allow" {
-		t.Errorf("records %s, want one that is ok", lines(records))
+		t.Errorf("records %s, want one that is ok", listing(records))
 	}
 	return r, calls[0]
 }
 
 // last is the newest exchange recorded after the first n.
-func (w *world) last(t *testing.T, n int) doortest.Record {
+func (w *site) last(t *testing.T, n int) doortest.Record {
 	t.Helper()
 	records := w.since(n)
 	if len(records) == 0 {
@@ -83,7 +83,7 @@ func (w *world) last(t *testing.T, n int) doortest.Record {
 	return records[len(records)-1]
 }
 
-func lines(records []doortest.Record) string {
+func listing(records []doortest.Record) string {
 	var b strings.Builder
 	for _, r := range records {
 		b.Write(r.Line)

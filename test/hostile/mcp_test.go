@@ -29,7 +29,7 @@ func TestHostileCalls(t *testing.T) {
 	offers(main, mainTools)
 	schemas := doortest.NewUpstream(t, doortest.Config{})
 	offers(schemas, wildSchemas(canary.URL()))
-	w := &world{up: main, Door: doortest.Gateway(t, doortest.Options{
+	w := &site{up: main, Door: doortest.Gateway(t, doortest.Options{
 		Servers: []doortest.Server{{Name: "main", URL: main.URL()}, {Name: "schemas", URL: schemas.URL()}},
 		Agents:  []string{"app"},
 	})}
@@ -47,7 +47,7 @@ func TestHostileCalls(t *testing.T) {
 	t.Run("M27", w.m27Methods)
 }
 
-func (w *world) m02Names(t *testing.T) {
+func (w *site) m02Names(t *testing.T) {
 	c := w.client(t, "app", "main")
 	for name, value := range map[string]string{
 		"another name":               "=?base64?YWRk?=",
@@ -87,7 +87,7 @@ func (w *world) m02Names(t *testing.T) {
 	})
 }
 
-func (w *world) m03Params(t *testing.T) {
+func (w *site) m03Params(t *testing.T) {
 	c := w.client(t, "app", "main")
 	refused := map[string]struct{ tool, arguments, header, value string }{
 		"another value":       {"routed", `{"region":"eu"}`, "Mcp-Param-Region", "us"},
@@ -128,7 +128,7 @@ func (w *world) m03Params(t *testing.T) {
 	}
 }
 
-func (w *world) m04Versions(t *testing.T) {
+func (w *site) m04Versions(t *testing.T) {
 	c := w.client(t, "narrow", "main")
 	body := c.Request("1", "tools/call", `{"name":"echo","arguments":{}}`)
 	for name, k := range map[string]struct {
@@ -173,7 +173,7 @@ func (w *world) m04Versions(t *testing.T) {
 
 // m05Hidden calls what no list shows: the answers must not differ from those for
 // what does not exist, but for ids.
-func (w *world) m05Hidden(t *testing.T, hidden *doortest.Upstream) {
+func (w *site) m05Hidden(t *testing.T, hidden *doortest.Upstream) {
 	for _, version := range append([]string{doortest.ModernVersion}, legacyVersions...) {
 		t.Run(version, func(t *testing.T) {
 			open := func(server string) *doortest.Client {
@@ -226,7 +226,7 @@ func sameButID(r doortest.Reply) string {
 	return fmt.Sprintf("%d %s %s", r.Status, r.Header.Get("Content-Type"), body)
 }
 
-func (w *world) m20Caching(t *testing.T) {
+func (w *site) m20Caching(t *testing.T) {
 	for name, k := range map[string]struct{ members, scope, ttl string }{
 		"public":        {`"ttlMs":1000,"cacheScope":"public"`, `"private"`, "1000"},
 		"ten years":     {`"ttlMs":315360000000,"cacheScope":"private"`, `"private"`, "3600000"},
@@ -248,7 +248,7 @@ func (w *world) m20Caching(t *testing.T) {
 	}
 }
 
-func (w *world) m22Arguments(t *testing.T) {
+func (w *site) m22Arguments(t *testing.T) {
 	for era, c := range map[string]*doortest.Client{"modern": w.client(t, "app", "main"), "legacy": w.legacy(t, "app", "main", `{}`)} {
 		for name, arguments := range map[string]string{
 			"extra member":                 `{"path":"/a","admin":true}`,
@@ -284,7 +284,7 @@ func wildSchemas(canary string) string {
 		`{"name":"plain","inputSchema":{"type":"object"}}]`
 }
 
-func (w *world) m23Schemas(t *testing.T, schemas, canary *doortest.Upstream) {
+func (w *site) m23Schemas(t *testing.T, schemas, canary *doortest.Upstream) {
 	c := w.client(t, "app", "schemas")
 	for _, tool := range []string{"fetch", "file", "loop", "any", "deep", "nonsense", "outside"} {
 		t.Run(tool, func(t *testing.T) {
@@ -317,7 +317,7 @@ func (w *world) m23Schemas(t *testing.T, schemas, canary *doortest.Upstream) {
 	w.passes(t, "tools/call", func() doortest.Reply { return main.Tool("1", "slowly", `{"s":"`+strings.Repeat("a", 30000)+`"}`) })
 }
 
-func (w *world) m24Results(t *testing.T) {
+func (w *site) m24Results(t *testing.T) {
 	defer w.up.On("tools/call", nil)
 	for era, c := range map[string]*doortest.Client{"modern": w.client(t, "app", "main"), "legacy": w.legacy(t, "app", "main", `{}`)} {
 		kind := ""
@@ -356,7 +356,7 @@ func (w *world) m24Results(t *testing.T) {
 	}
 }
 
-func (w *world) m27Methods(t *testing.T) {
+func (w *site) m27Methods(t *testing.T) {
 	modern, legacy := w.client(t, "app", "main"), w.legacy(t, "app", "main", `{}`)
 	for _, method := range []string{"foo/bar", "ping", "logging/setLevel", "resources/subscribe", "initialized", "tasks/list", "tasks/result", "tools/Call", "rpc.discover", "notifications/initialized", "sampling/createMessage"} {
 		t.Run("modern "+method, func(t *testing.T) {
