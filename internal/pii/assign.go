@@ -2,6 +2,9 @@ package pii
 
 // Secrets without a form of their own: what stands beside a name that says so.
 
+// maxValue bounds a secret without a form of its own, in bytes.
+const maxValue = 512
+
 // assigned handles ":", "=", "," and ">" at i: a name before, a value after.
 func (r *run) assigned(v *view, i int) int {
 	b := v.b
@@ -84,7 +87,7 @@ func valueStart(b []byte, i int) (k int, quoted byte) {
 
 func valueEnd(b []byte, k int, quoted byte) int {
 	e := k
-	for e < len(b) && e-k < maxSecret {
+	for e < len(b) && e-k < maxValue {
 		c := b[e]
 		if c == quoted && quoted != 0 || c <= ' ' && c != ' ' || c == '"' || c == '`' || c == '<' {
 			break

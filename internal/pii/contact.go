@@ -77,6 +77,9 @@ func urlByte(c byte) bool {
 // password in its user information.
 func (r *run) url(v *view, i int) int {
 	b := v.b
+	if r.urlEnd > v.src(i) && !v.fixed {
+		return i + 3 // inside a URL that has been read
+	}
 	lo := i
 	for lo > 0 && i-lo < 24 && (isAlnum(b[lo-1]) || b[lo-1] == '+' || b[lo-1] == '.' || b[lo-1] == '-') {
 		lo--
@@ -88,6 +91,7 @@ func (r *run) url(v *view, i int) int {
 	for hi > i+3 && trailing(b[hi-1]) {
 		hi--
 	}
+	r.urlEnd = v.srcEnd(hi)
 	if lo == i || hi <= i+3 {
 		return i + 3
 	}

@@ -106,7 +106,7 @@ func foldRune(r rune, before, after byte) rune {
 		return 'a' + r - 0x24d0
 	case unicode.Is(unicode.Nd, r):
 		return '0' + digitValue(r)
-	case unicode.Is(unicode.Mn, r) && isAlnum(before):
+	case unicode.Is(unicode.Mn, r) && before != 0 && before < 0x80:
 		return 0
 	case isAlnum(before) || isAlnum(after):
 		if f := lookalike(r); f != 0 {

@@ -238,6 +238,7 @@ func (w *walker) scan(m member, i, j int, esc, number bool) {
 	}
 	if number {
 		v.folded = true
+		w.r.groupEnd = 0
 		w.r.scan(&v)
 		return
 	}

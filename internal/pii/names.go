@@ -288,16 +288,18 @@ func (r *run) sweep() {
 		return
 	}
 	n := 0
+	seen := map[string]bool{}
 	for _, s := range r.spans {
 		if s.Type != Person || s.Score < 0.7 || n == maxSweeps {
 			continue
 		}
 		name := r.src[s.Start:s.End]
 		k := bytes.LastIndexByte(name, ' ')
-		if k < 0 || len(name)-k-1 < 4 || class[name[k+1]]&cUpper == 0 || bytes.IndexByte(name, '\\') >= 0 {
+		if k < 0 || len(name)-k-1 < 4 || class[name[k+1]]&cUpper == 0 || bytes.IndexByte(name, '\\') >= 0 || seen[string(name[k+1:])] {
 			continue
 		}
 		n++
+		seen[string(name[k+1:])] = true
 		r.again(name[k+1:], s)
 	}
 }

@@ -214,12 +214,22 @@ func closing(b []byte, j int) bool {
 	return true
 }
 
+// maxStarts bounds how many readings of one long row of numbers are tried.
+const maxStarts = 4
+
 // number tries every reading of the digit group at b[i] and returns its end, or
 // i where nothing was found.
 func (r *run) number(v *view, i int) int {
 	var g num
 	var e ends
 	readNumber(v.b, i, &g, &e)
+	if i < r.groupEnd {
+		if r.starts++; r.starts > maxStarts {
+			return i
+		}
+	} else if e.k > 1 {
+		r.starts, r.groupEnd = 0, e.at[e.k-1]
+	}
 	full, nr, sep := g.n, g.nr, g.sep
 	for k := e.k - 1; k >= 0; k-- {
 		g.n, g.nr, g.sep = e.n[k], k+1, e.sep[k]

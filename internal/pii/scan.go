@@ -100,15 +100,18 @@ func (v *view) sub(i, j int) view {
 
 // run is one scan: the spans found so far.
 type run struct {
-	s      *Scanner
-	src    []byte
-	spans  []Span
-	near   nearby
-	decode int // bytes decoded so far in all layers
-	keys   *keyCache
-	ws     []word  // scratch of the tagger
-	ts     []uint8 // scratch of the tagger
-	seen   uint8   // encodings noted by the scan of the current view
+	s        *Scanner
+	src      []byte
+	spans    []Span
+	near     nearby
+	decode   int // bytes decoded so far in all layers
+	keys     *keyCache
+	ws       []word  // scratch of the tagger
+	ts       []uint8 // scratch of the tagger
+	urlEnd   int     // source offset to which the current view has been read as a URL
+	starts   int     // readings of digit groups that began before groupEnd
+	groupEnd int     // where the last group of several runs ended, in the current view
+	seen     uint8   // encodings noted by the scan of the current view
 }
 
 func (r *run) want(t typeSet) bool { return r.s.want&t != 0 }
@@ -138,7 +141,7 @@ func (r *run) chars(v view) {
 		v = fold(v)
 	}
 	v.folded = true
-	r.seen = 0
+	r.seen, r.urlEnd, r.groupEnd = 0, 0, 0
 	r.scan(&v)
 	saw := r.seen
 	for i := range r.s.patterns {

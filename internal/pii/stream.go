@@ -11,10 +11,12 @@ const (
 // Stream scans text that comes in pieces: the data of one channel, such as the
 // text blocks of a result or the messages of one event stream. It holds back the
 // last bytes so that a value that is split over pieces is found before its last
-// byte is let go. A Stream is used by one goroutine.
+// byte is let go, and remembers the last bytes that it let go as context. A
+// Stream is used by one goroutine.
 type Stream struct {
 	s    *Scanner
 	held []byte
+	gone int // bytes at the front of held that have been let go
 	base int // offset of held[0] in the whole stream
 }
 
@@ -27,60 +29,51 @@ func (s *Scanner) NewStream() *Stream { return &Stream{s: s} }
 // stream must be refused, for what it holds has not been judged.
 func (t *Stream) Write(piece []byte) (out []byte, spans []Span, err error) {
 	t.held = append(t.held, piece...)
-	keep := len(t.held) - carry
-	if keep <= 0 {
+	if len(t.held)-t.gone < 2*carry {
 		return nil, nil, nil
 	}
-	return t.release(keep)
+	found := t.s.Scan(t.held)
+	keep := t.cut(found, len(t.held)-carry)
+	if len(t.held)-keep > maxWindow {
+		return nil, nil, fault.Newf(fault.TooLarge, "a token in the stream is longer than %d bytes", maxWindow)
+	}
+	out, spans = t.release(found, keep)
+	return out, spans, nil
 }
 
 // Close returns what is still held, with its spans.
 func (t *Stream) Close() (out []byte, spans []Span) {
-	spans = t.shift(t.s.Scan(t.held), len(t.held))
-	out = t.held
-	t.base += len(out)
-	t.held = nil
-	return out, spans
+	return t.release(t.s.Scan(t.held), len(t.held))
 }
 
-// release scans all that is held and lets go the first keep bytes, fewer if a
-// span or an open token crosses the cut.
-func (t *Stream) release(keep int) (out []byte, spans []Span, err error) {
-	found := t.s.Scan(t.held)
-	for i := len(found) - 1; i >= 0; i-- {
-		if found[i].Start < keep && found[i].End > keep {
-			keep = found[i].Start
+// cut moves the place to part the text before any span or token that it would
+// part, but not before what is gone.
+func (t *Stream) cut(found []Span, keep int) int {
+	for moved := true; moved; {
+		moved = false
+		for keep > t.gone && keep < len(t.held) && t.held[keep-1] > ' ' {
+			keep--
+		}
+		for i := len(found) - 1; i >= 0; i-- {
+			if found[i].Start < keep && found[i].End > keep {
+				keep, moved = found[i].Start, true
+			}
 		}
 	}
-	keep = openStart(t.held, keep)
-	if len(t.held)-keep > maxWindow {
-		return nil, nil, fault.Newf(fault.TooLarge, "a token in the stream is longer than %d bytes", maxWindow)
-	}
-	if keep == 0 {
-		return nil, nil, nil
-	}
-	spans = t.shift(found, keep)
-	out = append([]byte(nil), t.held[:keep]...)
-	t.held = append(t.held[:0], t.held[keep:]...)
-	t.base += keep
-	return out, spans, nil
+	return max(keep, t.gone)
 }
 
-// openStart moves the cut to the start of the token that it would part.
-func openStart(b []byte, cut int) int {
-	for cut > 0 && cut < len(b) && b[cut-1] > ' ' {
-		cut--
-	}
-	return cut
-}
-
-// shift keeps the spans that end by limit, counted from the stream's start.
-func (t *Stream) shift(found []Span, limit int) (out []Span) {
+// release lets go everything before keep, and forgets all but the context.
+func (t *Stream) release(found []Span, keep int) (out []byte, spans []Span) {
 	for _, s := range found {
-		if s.End <= limit {
-			s.Start, s.End = s.Start+t.base, s.End+t.base
-			out = append(out, s)
+		if s.End > t.gone && s.End <= keep {
+			s.Start, s.End = max(s.Start, t.gone)+t.base, s.End+t.base
+			spans = append(spans, s)
 		}
 	}
-	return out
+	out = append(out, t.held[t.gone:keep]...)
+	drop := max(0, keep-ctxBefore-carry/2)
+	t.held = append(t.held[:0], t.held[drop:]...)
+	t.base, t.gone = t.base+drop, keep-drop
+	return out, spans
 }
