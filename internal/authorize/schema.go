@@ -21,11 +21,21 @@ type schemas struct{ byDigest sync.Map } // digest -> *compiled
 
 // compiled is a tool's schemas and the headers that mirror arguments.
 type compiled struct {
-	schema  *jsonschema.Schema // nil: the schema cannot be used, and err says why
-	output  *jsonschema.Schema // nil: the tool promises no shape of its results
+	schema  *gauges // nil: the tool takes every object
+	output  *gauges // nil: the tool promises no shape of its results
+	plain   *plain  // schema in short, when it is that simple
 	params  []wire.HeaderParam
-	err     error
-	trivial bool // accepts every object
+	err     error // a schema cannot be used
+	headers error // params breaks the rules of 2026-07-28, where such a tool is not offered
+}
+
+// unusable returns why the tool cannot be called in an era, or nil. Calls and
+// lists ask it, so that they agree (TestListAgreesWithCall).
+func (c *compiled) unusable(era wire.Era) error {
+	if c.err == nil && era == wire.Modern {
+		return c.headers
+	}
+	return c.err
 }
 
 // Bounds of a schema that is evaluated on every call (M23).
@@ -42,28 +52,42 @@ func (s *Step) arguments(x *exchange.Exchange) error {
 		return checkParams(x, nil, false)
 	}
 	c := s.schemas.of(x.Tool)
-	if c.err != nil {
-		x.Decision.Reason = "schema cannot be used: " + c.err.Error()
-		return fault.Wrap(fault.ToolUnknown, c.err)
+	if err := c.unusable(x.Era); err != nil {
+		x.Decision.Reason = "schema cannot be used: " + err.Error()
+		return fault.Wrap(fault.ToolUnknown, err)
 	}
 	if err := checkParams(x, c.params, true); err != nil {
 		return err
 	}
-	if c.trivial {
+	if c.schema == nil {
 		return nil
 	}
 	return c.validate(x.Request.Params().Get("arguments"))
 }
 
 func checkParams(x *exchange.Exchange, params []wire.HeaderParam, known bool) error {
-	if x.Era != wire.Modern || x.Parent != "" {
+	if x.Era != wire.Modern {
 		return nil
 	}
 	m := x.Mirrors
+	if x.Parent != "" { // admit compared method and name, before the part got its server's own
+		m.Method, m.HasMethod = x.Request.Method(), true
+		m.Name, m.HasName = wire.EncodeHeader(x.Request.Name()), true
+	}
 	return wire.CheckMirrors(x.Request, m.Version, m.Method, m.HasMethod, m.Name, m.HasName, m.Params, params, known)
 }
 
 func (c *compiled) validate(arguments wire.Value) error {
+	if c.plain != nil {
+		if fits, sure := c.plain.check(arguments); sure && fits {
+			return nil
+		}
+	}
+	return c.full(arguments)
+}
+
+// full asks the library, which also says what is wrong.
+func (c *compiled) full(arguments wire.Value) error {
 	raw := []byte("{}")
 	if arguments.Exists() {
 		raw = arguments.Raw()
@@ -72,7 +96,7 @@ func (c *compiled) validate(arguments wire.Value) error {
 	if err != nil {
 		return fault.Wrap(fault.BadParams, err)
 	}
-	if err := c.schema.Validate(v); err != nil && !onlyMissing(err) {
+	if err := c.schema.validate(v); err != nil && !onlyMissing(err) {
 		f := fault.Newf(fault.BadParams, "The arguments do not fit the tool's input schema%s.", whereOf(err))
 		f.Cause = errors.New("arguments do not fit the schema") // the library's text holds values
 		return f
@@ -117,7 +141,12 @@ func whereOf(err error) string {
 	return ""
 }
 
+// of returns what is compiled of a pinned tool. One without a digest cannot be
+// compared with what the server shows, and has no place in the table.
 func (s *schemas) of(tool *registry.Tool) *compiled {
+	if tool.Digest == "" {
+		return &compiled{err: errors.New("the definition has no digest")}
+	}
 	if c, ok := s.byDigest.Load(tool.Digest); ok {
 		return c.(*compiled)
 	}
@@ -144,7 +173,7 @@ func (s *Step) output(x *exchange.Exchange) error {
 	if err != nil {
 		return fault.Wrap(fault.UpstreamBad, err)
 	}
-	if err := c.output.Validate(doc); err != nil {
+	if err := c.output.validate(doc); err != nil {
 		f := fault.Newf(fault.UpstreamBad, "The server's result does not fit the tool's output schema%s.", whereOf(err))
 		f.Cause = errors.New("result does not fit the output schema") // the library's text holds values
 		return f
@@ -159,53 +188,15 @@ func compile(definition []byte) *compiled {
 	if err != nil {
 		return &compiled{err: err}
 	}
-	output, err := schemaOf(v.Get("outputSchema"), "tool:///output")
-	if err != nil {
+	c := &compiled{}
+	in := v.Get("inputSchema")
+	c.params, c.headers = wire.HeaderParams(in)
+	if c.output, err = newGauges(v.Get("outputSchema")); err != nil {
 		return &compiled{err: fmt.Errorf("output schema: %w", err)}
 	}
-	in := v.Get("inputSchema")
-	if !in.Exists() {
-		return &compiled{output: output, trivial: true}
-	}
-	params, err := wire.HeaderParams(in)
-	if err != nil {
+	if c.schema, err = newGauges(in); err != nil {
 		return &compiled{err: err}
 	}
-	schema, err := schemaOf(in, "tool:///input")
-	if err != nil {
-		return &compiled{err: err}
-	}
-	return &compiled{schema: schema, output: output, params: params}
+	c.plain = plainOf(in)
+	return c
 }
-
-// schemaOf compiles one schema; nil when v is absent. The compiler has no
-// loader, so a reference that leaves the schema is an error and never a fetch;
-// regular expressions are Go's, which run in linear time.
-func schemaOf(v wire.Value, name string) (*jsonschema.Schema, error) {
-	if !v.Exists() {
-		return nil, nil
-	}
-	if len(v.Raw()) > schemaBytes || v.Depth() > schemaDepth {
-		return nil, errors.New("larger or deeper than allowed")
-	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(v.Raw()))
-	if err != nil {
-		return nil, err
-	}
-	c := jsonschema.NewCompiler()
-	c.UseLoader(noLoader{})
-	c.DefaultDraft(jsonschema.Draft2020)
-	if err := c.AddResource(name, doc); err != nil {
-		return nil, err
-	}
-	schema, err := c.Compile(name)
-	if err != nil {
-		return nil, errors.New("not a JSON Schema that stands alone")
-	}
-	return schema, nil
-}
-
-// noLoader refuses every reference to another document.
-type noLoader struct{}
-
-func (noLoader) Load(string) (any, error) { return nil, errors.New("references are not fetched") }

@@ -19,10 +19,11 @@ type shard struct {
 	set map[*flight]struct{}
 }
 
-// flight is one exchange under way. x may be read by the sweep only after
-// watch: from then on the fields that Still reads do not change.
+// flight is one exchange under way. x and cancel may be read by the sweep only
+// after watch: from then on the fields that Still reads do not change.
 type flight struct {
 	x      *exchange.Exchange
+	ctx    context.Context // of the exchange once its request is known; nil before
 	cancel context.CancelCauseFunc
 	ready  atomic.Bool
 	shard  *shard
@@ -38,41 +39,34 @@ func newLive() *live {
 	return l
 }
 
-func (l *live) enter(ctx context.Context, x *exchange.Exchange) (*flight, context.Context) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	f := &flight{x: x, cancel: cancel, shard: &l.shards[turn.Add(1)%32]}
+func (l *live) enter(x *exchange.Exchange) *flight {
+	f := &flight{x: x, shard: &l.shards[turn.Add(1)%32]}
 	f.shard.mu.Lock()
 	f.shard.set[f] = struct{}{}
 	f.shard.mu.Unlock()
-	return f, ctx
+	return f
 }
 
 func (l *live) leave(f *flight) {
 	f.shard.mu.Lock()
 	delete(f.shard.set, f)
 	f.shard.mu.Unlock()
-	f.cancel(nil)
+	if f.cancel != nil {
+		f.cancel(nil)
+	}
 }
 
 func (f *flight) watch() { f.ready.Store(true) }
 
-// lifetime returns the context of the rest of the exchange. In the modern era
-// a closed connection is a cancellation; in the legacy era it is not (MCP
-// 2025-11-25 basic/transports), so the request leaves the connection's context
-// and keeps only the gateway's own ways to end it.
-func (f *flight) lifetime(ctx context.Context, x *exchange.Exchange) context.Context {
-	if x.Era != wire.Legacy || x.Verb != exchange.Post {
-		return ctx
+// lifetime gives the exchange its context, now that its era is known. In the
+// modern era a closed connection is a cancellation; in the legacy era it is
+// not (MCP 2025-11-25 basic/transports), so a request leaves the connection's
+// context and keeps only the gateway's own ways to end it.
+func (f *flight) lifetime(ctx context.Context, x *exchange.Exchange) {
+	if x.Era == wire.Legacy && x.Verb == exchange.Post {
+		ctx = context.WithoutCancel(ctx)
 	}
-	f.shard.mu.Lock()
-	defer f.shard.mu.Unlock()
-	free, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	f.cancel = both(f.cancel, cancel)
-	return free
-}
-
-func both(a, b context.CancelCauseFunc) context.CancelCauseFunc {
-	return func(err error) { a(err); b(err) }
+	f.ctx, f.cancel = context.WithCancelCause(ctx)
 }
 
 // Sweep ends every exchange that may not go on: call it when the registry

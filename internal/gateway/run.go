@@ -39,9 +39,12 @@ func New(steps Steps, log func(string, *exchange.Exchange, error)) (*Gateway, er
 // outcome is recorded and the last word is sent; it never panics for what a
 // step does.
 func (g *Gateway) Run(ctx context.Context, x *exchange.Exchange) {
-	f, ctx := g.live.enter(ctx, x)
+	f := g.live.enter(x)
 	defer g.live.leave(f)
 	err := g.walk(ctx, f, x)
+	if f.ctx != nil {
+		ctx = f.ctx
+	}
 	g.settle(ctx, x, err)
 	g.finish(ctx, x)
 }
@@ -81,12 +84,12 @@ func (g *Gateway) walk(ctx context.Context, f *flight, x *exchange.Exchange) (er
 	if err := leg(ctx, g.path.arrive, x); err != nil {
 		return err
 	}
-	ctx = f.lifetime(ctx, x)
-	if err := leg(ctx, g.path.toward, x); err != nil {
+	f.lifetime(ctx, x)
+	if err := leg(f.ctx, g.path.toward, x); err != nil {
 		return err
 	}
 	f.watch()
-	return g.answers(ctx, x)
+	return g.answers(f.ctx, x)
 }
 
 func leg(ctx context.Context, steps []exchange.Step, x *exchange.Exchange) error {

@@ -36,6 +36,7 @@ type clientConn struct {
 	host   *host
 	raw    net.Conn
 	nc     net.Conn
+	probe  prober
 	sock   *socket // between TLS and raw; nil on plaintext
 	in     reader
 	used   bool // has carried an answer
@@ -179,7 +180,7 @@ func (c *Client) connect(ctx context.Context, h *host) (*clientConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	cc := &clientConn{client: c, host: h, raw: raw, nc: raw}
+	cc := &clientConn{client: c, host: h, raw: raw, nc: raw, probe: newProber(raw)}
 	if h.tls != nil {
 		shaking, stop := context.WithTimeout(ctx, c.cfg.TLSTimeout)
 		defer stop()

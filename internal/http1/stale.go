@@ -16,7 +16,7 @@ func (cc *clientConn) silent() bool {
 	if _, ok := cc.nc.(*tls.Conn); ok && !cc.quiet() {
 		return false
 	}
-	return peek(cc.raw)
+	return cc.probe.silent(cc.raw)
 }
 
 // quiet looks for bytes that TLS has decrypted or taken from the socket

@@ -9,11 +9,16 @@ import (
 	"time"
 )
 
-// peek reports whether the connection is open with no byte waiting. Without a
-// way to look, it reads with its deadline past: a byte that came is lost, and
+// prober has nothing to keep here.
+type prober struct{}
+
+func newProber(net.Conn) prober { return prober{} }
+
+// silent reports whether the connection is open with no byte waiting. Without
+// a way to look, it reads with its deadline past: a byte that came is lost, and
 // so is the connection then. Plain sockets return what waits only within the
 // deadline, so a closed peer is found by the first read instead.
-func peek(nc net.Conn) bool {
+func (prober) silent(nc net.Conn) bool {
 	if nc.SetReadDeadline(time.Unix(1, 0)) != nil {
 		return false
 	}

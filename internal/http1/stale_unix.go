@@ -7,19 +7,26 @@ import (
 	"syscall"
 )
 
-// peek reports whether the socket is open with no byte waiting, without
-// taking one and without blocking.
-func peek(nc net.Conn) bool {
-	sc, ok := nc.(syscall.Conn)
-	if !ok {
-		return true // not a socket: the first read will tell
+// prober looks at a socket without taking a byte and without blocking. It is
+// made once per connection and used before each use of it.
+type prober struct{ rc syscall.RawConn }
+
+func newProber(nc net.Conn) prober {
+	if sc, ok := nc.(syscall.Conn); ok {
+		if rc, err := sc.SyscallConn(); err == nil {
+			return prober{rc}
+		}
 	}
-	rc, err := sc.SyscallConn()
-	if err != nil {
-		return false
+	return prober{} // not a socket: the first read will tell
+}
+
+// silent reports whether the socket is open with no byte waiting.
+func (p prober) silent(net.Conn) bool {
+	if p.rc == nil {
+		return true
 	}
 	silent := false
-	err = rc.Control(func(fd uintptr) {
+	err := p.rc.Control(func(fd uintptr) {
 		var one [1]byte
 		_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		silent = err == syscall.EAGAIN || err == syscall.EWOULDBLOCK

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"ostiary.dev/ostiary/internal/clock"
@@ -17,6 +18,7 @@ type Ring struct {
 	keys    map[Purpose]*dek
 	handles *Handles
 	ca      *CA
+	macs    sync.Pool // of hash.Hash: keyed for tokens, ready for Reset
 }
 
 // String keeps keys out of anything that prints a ring.

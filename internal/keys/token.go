@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base32"
+	"hash"
 	"strings"
 )
 
@@ -37,7 +38,12 @@ func (r *Ring) NewToken() (token, id string, hash []byte) {
 // HashToken returns the 32-byte HMAC-SHA256 of the whole token under the
 // token key. Without that key a stolen database cannot even confirm a token.
 func (r *Ring) HashToken(token string) []byte {
-	mac := hmac.New(sha256.New, r.keys[TokenHash].key[:])
+	mac, ok := r.macs.Get().(hash.Hash)
+	if !ok {
+		mac = hmac.New(sha256.New, r.keys[TokenHash].key[:])
+	}
+	defer r.macs.Put(mac)
+	mac.Reset()
 	mac.Write([]byte(token))
 	return mac.Sum(nil)
 }
