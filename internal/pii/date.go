@@ -97,6 +97,9 @@ func at(b []byte, i int) byte {
 func isoDate(b []byte, i, j int) int {
 	y, _ := small(b, i, 4)
 	m, k := small(b, j+1, 2)
+	if b[j] == '.' && (k != j+3 || k+2 >= len(b) || !isDigit(b[k+2])) {
+		return i // a version
+	}
 	if !yearOK(y) || m < 1 || m > 12 || k == j+1 || k+1 >= len(b) || b[k] != b[j] {
 		return i
 	}

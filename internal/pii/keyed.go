@@ -21,7 +21,7 @@ func (r *run) byKey(v *view) {
 		ok = dateLike(t)
 		score = 0.96
 	case mCode:
-		ok = n >= 4 && n <= 40 && hasDigit(t) && (count(t, ' ') <= 3) && !uuidLike(t) || h.sub == "" && h.typ == BankAccount && n >= 6 && n <= 11 && noLower(t) && letters(t)
+		ok = n >= 4 && n <= 40 && (h.sub != "VIN" || n == 17) && hasDigit(t) && (count(t, ' ') <= 3) && !uuidLike(t) || h.sub == "" && h.typ == BankAccount && n >= 6 && n <= 11 && noLower(t) && letters(t)
 	case mDigits:
 		ok = digitCount(t) >= 4 && digitCount(t)*2 > n && n <= 40 && letterCount(t) <= 4
 		if h.typ == CreditCard {

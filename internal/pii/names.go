@@ -133,8 +133,19 @@ func ordinary(v *view, ws []word) bool {
 		return false
 	}
 	_, word := ctxWords[string(f)]
-	return word || keyRules[string(f)] != nil
+	return word || techWords[string(f)] || secretWord(string(f)) > 0 || keyRules[string(f)] != nil
 }
+
+// techWords are capitalised words of software that are names of nobody.
+var techWords = wordSet(`api apis sdk cli gui http https json yaml xml html css csv pdf sql url uri dns ssl tls tcp udp ip ssh ftp vpn lan wan nat cpu gpu ram rom ssd
+usb os vm ci cd pr mr id ids ui ux db orm rpc grpc rest jwt oauth saml sso mfa otp uuid guid sha md5 rsa aes hmac pem crc utf ascii eof eol etl
+log logs info warn warning error debug trace fatal todo fixme note readme changelog license get post put patch delete head options select insert
+update from where join table index view null true false none yes no ok utc gmt cet est pst am pm kb mb gb tb ms ns http2 node env prod dev test
+staging main master docker kubernetes linux ubuntu debian windows macos android ios python java javascript typescript golang rust node npm git
+github gitlab jenkins ansible terraform nginx apache redis postgres postgresql mysql sqlite mongodb kafka excel word powerpoint chrome firefox
+safari edge markdown latex regex unicode base64 gzip zip tar exe dll jar pid uid gid cron bash shell stdin stdout stderr ascii ml ai llm nlp
+ocr faq sla kpi roi poc mvp eta asap fyi tbd rfc iso ieee ticket issue status priority high medium low open closed subject date re fwd cc bcc
+mime smtp imap pop3 tier stack queue cache proxy host server client request response header body token tokens key value`)
 
 var nameTypes = [4]Type{"", Person, Location, Organization}
 

@@ -285,13 +285,30 @@ func (r *run) prefixed(v *view, i, j int) int {
 		for k > i && (b[k-1] == '.' || b[k-1] == ',') {
 			k--
 		}
-		if k-i < f.least || k < len(b) && b[k] == '_' || !random(b[i+len(f.prefix):k]) || !exact(f, b[i:k]) {
+		if k-i < f.least || k < len(b) && b[k] == '_' || !random(b[i+len(f.prefix):k]) && !capitals(f, b[i:k]) || !exact(f, b[i:k]) {
 			continue
 		}
 		r.emit(v, i, k, Secret, f.name, 0.96, "prefix of "+f.name)
 		return k
 	}
 	return j
+}
+
+// capitals accepts the key identifiers that are capitals and digits, of which one
+// in a hundred has no digit.
+func capitals(f secretForm, b []byte) bool {
+	if len(f.prefix) != 4 || len(b) != 20 || f.name != "AWS_ACCESS_KEY" || !noLower(b) {
+		return false
+	}
+	var seen [256]bool
+	distinct := 0
+	for _, c := range b[4:] {
+		if !seen[c] {
+			seen[c] = true
+			distinct++
+		}
+	}
+	return distinct >= 9
 }
 
 // exact applies the stricter rules of short prefixes, where words and numbers
