@@ -104,11 +104,12 @@ func (s *Step) filterTools(x *exchange.Exchange) error {
 			return true
 		}
 		d := policy.Decide(x.View, policy.Query{Principal: x.Principal, Server: x.Endpoint, Method: "tools/call", Tool: name, IsTool: true})
-		if x.Server.Examined && differs(x.Server.Tool(name), v) {
+		tool := x.Server.Tool(name)
+		if x.Server.Examined && differs(tool, v) {
 			drift = true
 			return true
 		}
-		return !d.Allow || badHeaders(x, v)
+		return !d.Allow || badHeaders(x, v) || s.unusable(tool, x.Era)
 	})
 	if drift && s.Drift != nil {
 		s.Drift(x.Server.ID)
@@ -127,6 +128,12 @@ func differs(tool *registry.Tool, v wire.Value) bool {
 	}
 	digest, err := registry.CanonicalDigest(v.Raw())
 	return err != nil || digest != tool.Digest
+}
+
+// unusable reports whether a call of a pinned tool would be refused for its
+// schema.
+func (s *Step) unusable(tool *registry.Tool, era wire.Era) bool {
+	return tool != nil && tool.Definition != "" && s.schemas.of(tool).unusable(era) != nil
 }
 
 // badHeaders reports whether a tool's x-mcp-header members break the rules of

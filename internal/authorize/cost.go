@@ -9,11 +9,16 @@ import (
 	"ostiary.dev/ostiary/internal/wire"
 )
 
-// costLimit bounds one validation, in schemas looked at. References that
-// branch can make a small schema look at 2^n of them; counting them stops that
-// without a clock (M23, TestBranchingReferencesAreBounded). An ordinary call
-// needs fewer than a thousand.
-const costLimit = 1_000_000
+// What one validation may cost, in schemas looked at: a fixed part, and some
+// for each byte of the value, up to a limit. References that branch can make a
+// small schema look at 2^n of them; counting stops that without a clock (M23,
+// TestBranchingReferencesAreBounded). An ordinary call needs fewer than a
+// thousand.
+const (
+	costFixed   = 100_000
+	costPerByte = 16
+	costLimit   = 5_000_000
+)
 
 var errCostly = errors.New("validation looks at too many schemas")
 
@@ -47,8 +52,9 @@ func newGauges(v wire.Value) (*gauges, error) {
 	return s, nil
 }
 
-// validate checks v. It returns the library's error, or errCostly.
-func (s *gauges) validate(v any) error {
+// validate checks v, which was size bytes long. It returns the library's error,
+// or errCostly.
+func (s *gauges) validate(v any, size int) error {
 	var g *gauge
 	select {
 	case g = <-s.free:
@@ -58,7 +64,7 @@ func (s *gauges) validate(v any) error {
 			return err
 		}
 	}
-	err := g.validate(v)
+	err := g.validate(v, min(costFixed+costPerByte*size, costLimit))
 	select {
 	case s.free <- g:
 	default: // enough are kept
@@ -97,8 +103,8 @@ func newGauge(doc any) (*gauge, error) {
 	return g, err
 }
 
-// validate checks v. It returns the library's error, or errCostly.
-func (g *gauge) validate(v any) (err error) {
+// validate checks v at a cost of at most left.
+func (g *gauge) validate(v any, left int) (err error) {
 	defer func() {
 		switch p := recover(); p {
 		case nil:
@@ -108,7 +114,7 @@ func (g *gauge) validate(v any) (err error) {
 			panic(p)
 		}
 	}()
-	g.left = costLimit
+	g.left = left
 	return g.schema.Validate(v)
 }
 

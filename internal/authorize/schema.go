@@ -96,7 +96,7 @@ func (c *compiled) full(arguments wire.Value) error {
 	if err != nil {
 		return fault.Wrap(fault.BadParams, err)
 	}
-	if err := c.schema.validate(v); err != nil && !onlyMissing(err) {
+	if err := c.schema.validate(v, len(raw)); err != nil && !onlyMissing(err) {
 		f := fault.Newf(fault.BadParams, "The arguments do not fit the tool's input schema%s.", whereOf(err))
 		f.Cause = errors.New("arguments do not fit the schema") // the library's text holds values
 		return f
@@ -173,7 +173,7 @@ func (s *Step) output(x *exchange.Exchange) error {
 	if err != nil {
 		return fault.Wrap(fault.UpstreamBad, err)
 	}
-	if err := c.output.validate(doc); err != nil {
+	if err := c.output.validate(doc, len(v.Raw())); err != nil {
 		f := fault.Newf(fault.UpstreamBad, "The server's result does not fit the tool's output schema%s.", whereOf(err))
 		f.Cause = errors.New("result does not fit the output schema") // the library's text holds values
 		return f
