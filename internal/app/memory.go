@@ -8,11 +8,11 @@ import (
 // The heap of a gateway under ordinary load is a few MiB, so that Go's default
 // would collect it hundreds of times a second. While it is small it may grow
 // to four times its size between two collections, which costs little memory;
-// once it is large it is kept tight (docs/measurements.md).
+// the larger it is, the tighter it is kept (docs/measurements.md).
 const (
-	smallHeap    = 24 << 20
-	smallPercent = 300
-	largePercent = 60
+	smallHeap, smallPercent   = 8 << 20, 300
+	mediumHeap, mediumPercent = 24 << 20, 100
+	largePercent              = 60
 )
 
 // garbage adapts how often garbage is collected to the size of the heap.
@@ -33,10 +33,13 @@ func (c *garbage) adapt() {
 	if c.sample[0].Value.Kind() != metrics.KindUint64 {
 		return
 	}
-	if c.sample[0].Value.Uint64() > smallHeap {
-		c.set(largePercent)
-	} else {
+	switch live := c.sample[0].Value.Uint64(); {
+	case live <= smallHeap:
 		c.set(smallPercent)
+	case live <= mediumHeap:
+		c.set(mediumPercent)
+	default:
+		c.set(largePercent)
 	}
 }
 
