@@ -37,6 +37,28 @@ type face struct {
 
 // Read reads and parses the request of an identified caller.
 func (f *face) Read(ctx context.Context, x *exchange.Exchange) error {
+	err := f.read(ctx, x)
+	if err != nil && x.Version == "" {
+		f.presume(x)
+	}
+	return err
+}
+
+// presume finds the version of a message that could not be read, by the header
+// or the session: the form of the refusal depends on it.
+func (f *face) presume(x *exchange.Exchange) {
+	header, _ := f.r.Header.Get("MCP-Protocol-Version")
+	if v := wire.Version(header); v.Known() {
+		x.Era, x.Version = v.Era(), v
+		return
+	}
+	handle, _ := f.r.Header.Get("Mcp-Session-Id")
+	if s, err := f.door.sessions.open(x.Principal.ID, x.Endpoint, handle, x.Start); err == nil {
+		x.Era, x.Version = wire.Legacy, s.session.Version
+	}
+}
+
+func (f *face) read(ctx context.Context, x *exchange.Exchange) error {
 	if err := f.door.cfg.Rate.Take(x.Principal.ID, x.Start); err != nil {
 		return err
 	}
