@@ -87,7 +87,10 @@ func (b *bench) run(harness string, rounds, conns int, dur time.Duration, sizes,
 			}
 		}
 	}
-	return b.memory(t)
+	if err := b.memory(t); err != nil {
+		return err
+	}
+	return b.compareHTTP2(t, "300,4096,65536", rounds, conns, dur)
 }
 
 // prepare makes the folder that everything lives in.
