@@ -35,8 +35,8 @@ func (s *Step) Answer(_ context.Context, x *exchange.Exchange) error {
 // result filters lists, bounds caching and checks what a modern server asks
 // of the client before it goes on.
 func (s *Step) result(x *exchange.Exchange) error {
-	if x.Request == nil {
-		return nil // the answer to an earlier request, on a resumed stream
+	if x.Request == nil { // the answer to an earlier request, on a resumed stream
+		return s.filterTools(x)
 	}
 	if x.Fact.Method == "initialize" {
 		v, _ := x.Message.Result().Get("protocolVersion").Text()
@@ -94,7 +94,7 @@ func rewrite(x *exchange.Exchange, edits []wire.Edit) error {
 	return nil
 }
 
-// filterTools removes from a list what a call would be refused, and what
+// filterTools removes from a result's list of tools, if it has one, what a call would be refused, and what
 // differs from the approved definition.
 func (s *Step) filterTools(x *exchange.Exchange) error {
 	drift := false

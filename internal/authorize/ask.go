@@ -66,8 +66,9 @@ func (s *Step) elicitation(params wire.Value, capable string) *fault.Error {
 		raw, _ := params.Get("url").Text()
 		return s.address(raw)
 	}
-	for m := range params.Get("requestedSchema").Get("properties").Members() {
-		if asksSecret(m.Key) {
+	for m, field := range params.Get("requestedSchema").Get("properties").Members() {
+		title, _ := field.Get("title").Text()
+		if asksSecret(m.Key) || asksSecret(title) || field.Get("format").Is("password") {
 			return fault.Newf(fault.ElicitationBlocked, "The server asked for a secret in a form, which is not allowed.")
 		}
 	}
