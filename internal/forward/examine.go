@@ -74,6 +74,9 @@ func (s *Step) greet(ctx context.Context, srv *registry.Server, era wire.Era) (a
 		return nil, nil, err
 	}
 	hello, err := a.hello(ctx)
+	if err == nil && era == wire.Modern && offersModern(hello) {
+		hello, err = a.hello(ctx) // it refused the version that it offers: ask once more
+	}
 	if err == nil && hello.Kind() != wire.Response {
 		err = fault.Wrap(fault.UpstreamBad, errors.New("the server refused"))
 	}
@@ -82,6 +85,21 @@ func (s *Step) greet(ctx context.Context, srv *registry.Server, era wire.Era) (a
 		return nil, nil, err
 	}
 	return a, hello, nil
+}
+
+// offersModern reports whether m refuses a version (-32022) and names ours as
+// one that the server supports.
+func offersModern(m *wire.Message) bool {
+	code, _ := m.ErrorObject().Get("code").Int()
+	if code != -32022 {
+		return false
+	}
+	for v := range m.ErrorObject().Get("data").Get("supported").Elements() {
+		if v.Is(string(wire.V20260728)) {
+			return true
+		}
+	}
+	return false
 }
 
 // listTools adds every page of tools/list to e. A tool that both eras list the

@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -42,6 +43,8 @@ type call struct {
 	own    int64 // our id and progress token on the pipe; 0 for a stream
 	id     wire.ID
 	token  wire.ID
+	idText []byte // id and token as the caller wrote them
+	mark   []byte
 	quiet  bool                 // initialize: not cancellable
 	frames chan exchange.Answer // bounded: a caller too slow for it is cut
 	cut    chan struct{}
@@ -85,6 +88,8 @@ func (p *pipe) ask(x *exchange.Exchange) (*call, error) {
 	p.next++
 	c := p.newCall(p.next, x.Request.ID(), x.Request.ProgressToken())
 	c.quiet = x.Fact.Method == "initialize"
+	c.idText = bytes.Clone(x.Request.Root().Get("id").Raw())
+	c.mark = bytes.Clone(x.Request.Meta().Get("progressToken").Raw())
 	p.calls[c.own] = c
 	p.mu.Unlock()
 	m, err := underOwnID(x.Request, c)
@@ -371,7 +376,7 @@ func (p *pipe) routeAnswer(m *wire.Message) error {
 	if err != nil || c == nil {
 		return errNoCall
 	}
-	restored, err := m.WithID(c.id)
+	restored, err := m.Rewrite(wire.Replace(m.Root().Get("id"), c.idText))
 	if err != nil {
 		return fmt.Errorf("restore the caller's id: %w", err)
 	}
@@ -386,7 +391,7 @@ func (p *pipe) routeProgress(m *wire.Message) error {
 	if err != nil || c == nil || c.token.IsZero() {
 		return errNoCall
 	}
-	restored, err := m.Rewrite(wire.Replace(m.Params().Get("progressToken"), []byte(c.token.Raw())))
+	restored, err := m.Rewrite(wire.Replace(m.Params().Get("progressToken"), c.mark))
 	if err != nil {
 		return err
 	}

@@ -167,7 +167,10 @@ func (r *remote) answers(ctx context.Context, abort context.CancelCauseFunc, x *
 		}
 		out := yield
 		yield = func(a exchange.Answer, err error) bool {
-			if err == nil && a.Message != nil {
+			if err == nil && a.Message == nil {
+				return true // nothing may leave before the session is there
+			}
+			if err == nil {
 				r.opened(x, a.Message)
 			}
 			return out(a, err)

@@ -109,8 +109,8 @@ func (r *remote) headers(x *exchange.Exchange, session string, version wire.Vers
 		for _, f := range fields {
 			h = append(h, http1.Field(f))
 		}
-		if params == nil { // schema unknown: the parameters' headers pass as they came
-			for _, f := range x.Mirrors.Params {
+		for _, f := range x.Mirrors.Params {
+			if !mirrored(params, f.Name) { // not of the pinned schema: it passes as it came
 				h = append(h, http1.Field(f))
 			}
 		}
@@ -121,6 +121,16 @@ func (r *remote) headers(x *exchange.Exchange, session string, version wire.Vers
 		h = append(h, http1.Field(f))
 	}
 	return append(h, r.fixed...), nil
+}
+
+// mirrored reports whether a header is one that was made from the arguments.
+func mirrored(params []wire.HeaderParam, name string) bool {
+	for i := range params {
+		if strings.EqualFold(params[i].Header, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // sessionHeaders returns the head of a GET or DELETE.

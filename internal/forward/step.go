@@ -125,13 +125,19 @@ func New(cfg Config) *Step {
 }
 
 // Send forwards x to x.Server. It is the path's only step with an effect
-// outside.
+// outside. A cancellation that is posted in the modern era has none: there a
+// client cancels by closing its request, and on a pipe that callers share the
+// id could be another caller's (M14, TestHostileStreams; MCP 2026-07-28
+// basic/patterns/cancellation).
 func (s *Step) Send(ctx context.Context, x *exchange.Exchange) error {
 	if x.Join != nil {
 		return nil // the parts are forwarded, not the whole
 	}
 	if x.Server == nil {
 		return fault.New(fault.Internal)
+	}
+	if x.Era == wire.Modern && x.Fact.Method == "notifications/cancelled" {
+		return nil
 	}
 	b, err := s.backend(x.Server)
 	if err != nil {
