@@ -12,6 +12,9 @@ func (r *run) assigned(v *view, i int) int {
 	if hi-lo < 3 {
 		return i
 	}
+	if letterCount(b[lo:hi]) < 3 {
+		return i
+	}
 	strength := secretName(b[lo:hi])
 	if strength == 0 {
 		return i

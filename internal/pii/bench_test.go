@@ -33,9 +33,11 @@ func benchScan(b *testing.B, cfg Config, text []byte) {
 	s.Scan(text)
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
+	start := cpuTime()
 	for b.Loop() {
 		s.Scan(text)
 	}
+	b.ReportMetric(float64(len(text))*float64(b.N)/(cpuTime()-start).Seconds()/1e6, "cpuMB/s")
 }
 
 // BenchmarkJSON64K is 64 KiB of clean tool results.

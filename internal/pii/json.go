@@ -242,7 +242,7 @@ func (w *walker) scan(m member, i, j int, esc, number bool) {
 		w.r.scan(&v)
 		return
 	}
-	w.r.text(v)
+	w.r.text(&v)
 }
 
 // looksID reports whether a value under an identifier's key is one token.

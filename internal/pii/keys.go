@@ -146,19 +146,28 @@ func readKey(raw []byte) keyInfo {
 	return k
 }
 
-// keyCache remembers the keys of one scan: JSON repeats few of them.
+// keyCache remembers the keys of one scan: JSON repeats few of them. A key has
+// eight slots where it may be.
 type keyCache struct {
-	raw  [64][]byte
-	info [64]keyInfo
+	raw  [128][]byte
+	info [128]keyInfo
 }
 
 func (c *keyCache) get(raw []byte) *keyInfo {
-	i := hashBytes(raw[:min(len(raw), 24)]) >> 7 & 63
-	if c.raw[i] == nil || string(c.raw[i]) != string(raw) {
-		c.raw[i], c.info[i] = raw[:len(raw):len(raw)], readKey(raw)
-		if c.raw[i] == nil {
-			c.raw[i] = []byte{}
-		}
+	h := uint32(len(raw))
+	for _, x := range raw[:min(len(raw), 24)] {
+		h = (h ^ uint32(x)) * fnvPrime
 	}
+	i := h >> 20 & 127
+	for range 8 {
+		if c.raw[i] != nil && string(c.raw[i]) == string(raw) {
+			return &c.info[i]
+		}
+		if c.raw[i] == nil {
+			break
+		}
+		i = (i + 1) & 127
+	}
+	c.raw[i], c.info[i] = raw[:len(raw):len(raw)], readKey(raw)
 	return &c.info[i]
 }

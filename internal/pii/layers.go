@@ -86,7 +86,7 @@ func (r *run) inside(v *view, i, k int, out []byte, name string) {
 	if v.fixed {
 		w.fs, w.fe = v.fs, v.fe
 	}
-	r.text(w)
+	r.text(&w)
 }
 
 // textual reports whether b is mostly printable text.
@@ -204,7 +204,7 @@ func (r *run) undo(v *view, saw uint8) {
 		w.folded = false
 		w.hint = v.hint
 		w.layer = map[uint8]string{sawPercent: "percent encoding", sawEntity: "HTML entities", sawEscape: "escapes"}[bit]
-		r.text(w)
+		r.text(&w)
 	}
 }
 

@@ -199,7 +199,7 @@ func (s *Scanner) Wants(t Type) bool { return s.want&bitOf(t) != 0 }
 // object or array is walked as JSON. The scanner reads text and keeps nothing.
 func (s *Scanner) Scan(text []byte) []Span {
 	r := run{s: s, src: text}
-	r.text(view{b: text, bare: true})
+	r.text(&view{b: text, bare: true})
 	return r.finish()
 }
 
@@ -210,7 +210,7 @@ func (s *Scanner) ScanJSON(raw []byte) []Span {
 	r := run{s: s, src: raw}
 	v := view{b: raw}
 	if !r.json(&v) {
-		r.text(v)
+		r.text(&v)
 	}
 	return r.finish()
 }

@@ -128,30 +128,31 @@ func (r *run) emit(v *view, i, j int, t Type, sub string, score float64, why str
 }
 
 // text scans a view that may be JSON, and else as characters.
-func (r *run) text(v view) {
-	if v.layers < maxLayers && looksJSON(v.b) && r.json(&v) {
+func (r *run) text(v *view) {
+	if v.layers < maxLayers && looksJSON(v.b) && r.json(v) {
 		return
 	}
 	r.chars(v)
 }
 
 // chars scans characters: first folded if anything in them needs folding.
-func (r *run) chars(v view) {
+func (r *run) chars(v *view) {
 	if !v.folded && needsFold(v.b) {
-		v = fold(v)
+		f := fold(*v)
+		v = &f
 	}
 	v.folded = true
 	r.seen, r.urlEnd, r.groupEnd = 0, 0, 0
-	r.scan(&v)
+	r.scan(v)
 	saw := r.seen
 	for i := range r.s.patterns {
-		r.pattern(&v, &r.s.patterns[i])
+		r.pattern(v, &r.s.patterns[i])
 	}
 	if r.want(proseBits|dateBit) && !v.number && !v.opaque {
-		r.names(&v)
+		r.names(v)
 	}
 	if saw != 0 {
-		r.undo(&v, saw)
+		r.undo(v, saw)
 	}
 }
 

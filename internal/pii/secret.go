@@ -243,23 +243,35 @@ func fields(s string) (out []string) {
 	return out
 }
 
-// formStart is a bit set over the first two bytes of all prefixes.
-var formStart = func() (t [1024]uint64) {
-	for k := range secretForms {
-		x := int(k[0])<<8 | int(k[1])
+// formStart is a bit set over hashes of the first three bytes of all prefixes.
+var formStart = func() (t [256]uint64) {
+	set := func(a, b, c byte) {
+		x := hash3(a, b, c)
 		t[x>>6] |= 1 << (x & 63)
 	}
-	x := int('e')<<8 | int('y')
-	t[x>>6] |= 1 << (x & 63)
+	for k, forms := range secretForms {
+		for _, f := range forms {
+			if len(f.prefix) > 2 {
+				set(k[0], k[1], f.prefix[2])
+				continue
+			}
+			for c := range 256 {
+				set(k[0], k[1], byte(c))
+			}
+		}
+	}
+	set('e', 'y', 'J')
 	return t
 }()
+
+func hash3(a, b, c byte) int { return (int(a)<<9 ^ int(b)<<5 ^ int(c)*11) & (1<<14 - 1) }
 
 // prefixStart reports whether a secret's prefix may begin at b[i].
 func prefixStart(b []byte, i int) bool {
 	if i+8 > len(b) {
 		return false
 	}
-	x := int(b[i])<<8 | int(b[i+1])
+	x := hash3(b[i], b[i+1], b[i+2])
 	return formStart[x>>6]&(1<<(x&63)) != 0
 }
 
