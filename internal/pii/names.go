@@ -6,7 +6,7 @@ import "bytes"
 const (
 	minProse  = 3
 	maxProse  = 20000 // bytes of one string; longer text is cut at blanks
-	nameBias  = 96    // of the O tag, in units of the weights: found by measuring
+	nameBias = 96    // of the O tag, in units of the weights: found by measuring
 	maxSweeps = 64    // names of one scan whose parts are searched for
 )
 
@@ -133,7 +133,7 @@ func ordinary(v *view, ws []word) bool {
 		return false
 	}
 	_, word := ctxWords[string(f)]
-	return word || techWords[string(f)] || secretWord(string(f)) > 0 || keyRules[string(f)] != nil
+	return word || groupWord(f) || techWords[string(f)] || secretWord(string(f)) > 0 || keyRules[string(f)] != nil
 }
 
 // techWords are capitalised words of software that are names of nobody.

@@ -33,7 +33,7 @@ func TestBuild(t *testing.T) {
 	writeGzip(t, "data/gazetteer.gz", pairs)
 	m := &model{gaz: newGazetteer(pairs)}
 	rng := rand.New(rand.NewPCG(1, 2))
-	sentences = append(sentences, lists.invent(t, rng, 16000)...)
+	sentences = append(sentences, lists.invent(t, rng, 20000)...)
 	tr := newTrainer(m, sentences)
 	tr.rng = rng
 	for range 6 {
@@ -293,6 +293,12 @@ func (l *lists) part(s *sentence, rng *rand.Rand, part string, shout bool) {
 		base, text = tagBOrg, l.company(rng)
 	case "{A}":
 		base, text = tagBLoc, l.street(rng)
+	case "{G}":
+		base, text = tagBLoc, l.feature(rng)
+	case "{N}":
+		text = l.nation(rng)
+	case "{E}":
+		text = l.event(rng)
 	case "{T}":
 		text = pick([]string{"Mr.", "Mrs.", "Ms.", "Dr.", "Prof.", "Herr", "Frau", "Mr", "Mrs", "Dr"})
 	}
@@ -341,7 +347,13 @@ func (l *lists) company(rng *rand.Rand) string {
 	last, city := l.last[rng.IntN(len(l.last))], l.city[rng.IntN(len(l.city))]
 	stem := pick("Nova", "Blue", "Bright", "Terra", "Green", "Data", "Cloud", "North", "Vertex", "Omni", "Lumi", "Agro", "Medi", "Fin", "Solar", "Red", "Hyper", "Net", "Inter", "Opti") +
 		pick("tech", "soft", "line", "works", "gen", "form", "mark", "wave", "core", "point", "path", "ware", "bank", "labs", "care", "stream")
-	switch rng.IntN(14) {
+	switch rng.IntN(17) {
+	case 14:
+		return pick("1st", "2nd", "55th", "139th", "IV", "Royal", "Imperial", "Third") + " " + pick("Division", "Brigade", "Corps", "Regiment", "Infantry", "Army", "Fleet", "Squadron")
+	case 15:
+		return city + " " + pick("Victorias", "Tigers", "Lions", "Giants", "Bears", "Rangers", "Hockey Club", "Football Club", "Rovers", "Eagles", "Lakers", "Wanderers")
+	case 16:
+		return pick("The ", "") + pick("Blue", "Electric", "Iron", "Velvet", "Crystal", "Broken", "Silent", "Golden") + " " + pick("Indigo", "Wolves", "Foxes", "Hearts", "Machine", "Orchestra", "Kings", "Horizon")
 	case 0, 1:
 		return last + " " + pick("Inc", "Inc.", "Ltd", "Ltd.", "LLC", "GmbH", "AG", "Corp", "Group", "Holdings", "SA", "SpA", "BV", "plc", "KG", "& Sons", "and Sons", "& Co")
 	case 2:
@@ -366,6 +378,48 @@ func (l *lists) company(rng *rand.Rand) string {
 		return "The " + last + " " + pick("Foundation", "Company", "Trust", "Institute", "Brothers", "Band", "Post")
 	}
 	return last + " " + pick("Bank", "Insurance", "Motors", "Airlines", "Records", "Consulting", "Logistics", "Pharma", "Entertainment", "Press")
+}
+
+// feature is a river, county, park or the like.
+func (l *lists) feature(rng *rand.Rand) string {
+	pick := func(x ...string) string { return x[rng.IntN(len(x))] }
+	name := l.last[rng.IntN(len(l.last))]
+	if rng.IntN(2) == 0 {
+		name = l.city[rng.IntN(len(l.city))]
+	}
+	switch rng.IntN(4) {
+	case 0:
+		return pick("Lake ", "Mount ", "River ", "Cape ", "Port ", "Fort ", "Isle of ", "Gulf of ", "Camp ", "Lago ", "Monte ", "Schloss ", "Burg ") + name
+	case 1:
+		return pick("North ", "South ", "East ", "West ", "New ", "Upper ", "Lower ", "San ", "Saint ", "Bad ") + name
+	}
+	return name + " " + pick("County", "River", "Park", "Creek", "Valley", "Island", "Islands", "Bridge", "Dock", "Reservoir", "House", "Hall", "Station", "Province",
+		"District", "Bay", "Hills", "Mountains", "Beach", "Township", "Airport", "Castle", "Cemetery", "Forest", "Square", "Tower", "Peninsula", "See", "Tal")
+}
+
+// nation is a word for a nationality: no name in our sense.
+func (l *lists) nation(rng *rand.Rand) string {
+	all := slices.Sorted(maps.Keys(nrpWords))
+	w := all[rng.IntN(len(all))]
+	w = strings.ToUpper(w[:1]) + w[1:]
+	if rng.IntN(10) == 0 {
+		w = []string{"North ", "South ", "West ", "East "}[rng.IntN(4)] + w
+	}
+	return w
+}
+
+// event has capitals and is no name in our sense.
+func (l *lists) event(rng *rand.Rand) string {
+	pick := func(x ...string) string { return x[rng.IntN(len(x))] }
+	name := l.last[rng.IntN(len(l.last))]
+	switch rng.IntN(3) {
+	case 0:
+		return pick("World", "European", "National", "Davis", "Grand", "Super", "Champions", "Summer", "Spring", "Second World", "Civil", "Cold") + " " +
+			pick("Cup", "Championship", "Open", "War", "Festival", "Games", "League Final", "Prize", "Campaign", "Series")
+	case 1:
+		return name + " " + pick("Prize", "Cup", "Award", "Festival", "Trophy", "Conjecture", "Theorem", "Act", "Day", "Syndrome")
+	}
+	return pick("Independence Day", "Seven Years War", "Industrial Revolution", "Emancipation Act", "Easter Monday", "Golden Age", "Nobel Prize", "Academy Award", "Olympic Games", "Middle Ages", "Cold War")
 }
 
 func (l *lists) street(rng *rand.Rand) string {
