@@ -36,11 +36,15 @@ func (s *Step) Examine(ctx context.Context, srv registry.Server) (registry.Exami
 	var e registry.Examination
 	var failures []error
 	for _, era := range []wire.Era{wire.Modern, wire.Legacy} {
-		if err := s.examineEra(ctx, &srv, era, &e); err != nil {
+		only, err := s.examineEra(ctx, &srv, era, &e)
+		if err != nil {
 			failures = append(failures, fmt.Errorf("%s: %w", era, err))
 			continue
 		}
 		e.Eras = append(e.Eras, era.String())
+		if only {
+			break
+		}
 	}
 	if len(e.Eras) == 0 {
 		return e, fault.Wrap(fault.UpstreamUnreachable, errors.Join(failures...))
@@ -48,13 +52,15 @@ func (s *Step) Examine(ctx context.Context, srv registry.Server) (registry.Exami
 	return e, nil
 }
 
-// examineEra speaks to srv in one era and adds what it says to e.
-func (s *Step) examineEra(ctx context.Context, srv *registry.Server, era wire.Era, e *registry.Examination) error {
+// examineEra speaks to srv in one era and adds what it says to e. It reports
+// whether the server says that it speaks no other.
+func (s *Step) examineEra(ctx context.Context, srv *registry.Server, era wire.Era, e *registry.Examination) (only bool, err error) {
 	a, hello, err := s.greet(ctx, srv, era)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer a.stop()
+	only = modernOnly(hello)
 	if info := hello.Result().Get("serverInfo"); info.Exists() {
 		e.ServerInfo = string(info.Raw())
 	}
@@ -62,9 +68,22 @@ func (s *Step) examineEra(ctx context.Context, srv *registry.Server, era wire.Er
 		e.Instructions = text
 	}
 	if !hello.Result().Get("capabilities").Get("tools").Exists() {
-		return nil
+		return only, nil
 	}
-	return listTools(ctx, a, e)
+	return only, listTools(ctx, a, e)
+}
+
+// modernOnly reports whether the answer to server/discover lists versions, and
+// none of the legacy era among them.
+func modernOnly(hello *wire.Message) bool {
+	versions := hello.Result().Get("supportedVersions")
+	for v := range versions.Elements() {
+		text, _ := v.Text()
+		if wire.Version(text).Era() == wire.Legacy {
+			return false
+		}
+	}
+	return versions.Len() > 0
 }
 
 // greet opens a conversation with initialize or server/discover.
