@@ -65,7 +65,7 @@ func (p *prober) Examine(context.Context, registry.Server) (registry.Examination
 
 // tools returns an examination that found one tool for each name.
 func tools(names ...string) registry.Examination {
-	e := registry.Examination{Eras: []string{"legacy", "modern"}}
+	e := registry.Examination{Eras: []string{"legacy", "modern"}, Listed: true}
 	for _, n := range names {
 		e.Tools = append(e.Tools, registry.Tool{Name: n, Definition: fmt.Sprintf(`{"name":%q}`, n)})
 	}

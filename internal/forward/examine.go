@@ -67,10 +67,13 @@ func (s *Step) examineEra(ctx context.Context, srv *registry.Server, era wire.Er
 	if text, ok := hello.Result().Get("instructions").Text(); ok {
 		e.Instructions = text
 	}
-	if !hello.Result().Get("capabilities").Get("tools").Exists() {
-		return only, nil
+	if hello.Result().Get("capabilities").Kind() != wire.Object {
+		return false, fault.Wrap(fault.UpstreamBad, errors.New("the server's introduction has no capabilities"))
 	}
-	return only, listTools(ctx, a, e)
+	if err := listTools(ctx, a, e); err != nil && hello.Result().Get("capabilities").Get("tools").Exists() {
+		return false, err
+	}
+	return only, nil
 }
 
 // modernOnly reports whether the answer to server/discover lists versions, and
@@ -134,11 +137,15 @@ func listTools(ctx context.Context, a asker, e *registry.Examination) error {
 		if m.Kind() != wire.Response {
 			return fault.Wrap(fault.UpstreamBad, errors.New("the server refused tools/list"))
 		}
+		if kind := m.Result().Get("tools").Kind(); kind != wire.Array && kind != wire.Null {
+			return fault.Wrap(fault.UpstreamBad, errors.New("the answer to tools/list holds no list"))
+		}
 		for v := range m.Result().Get("tools").Elements() {
 			addTool(e, v)
 		}
 		next, ok := m.Result().Get("nextCursor").Text()
 		if !ok {
+			e.Listed = true
 			return nil
 		}
 		cursor = `"cursor":` + string(wire.Quote(next))

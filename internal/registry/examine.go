@@ -10,6 +10,7 @@ import (
 type Examination struct {
 	Eras         []string // "legacy", "modern"
 	Tools        []Tool   // Name and Definition; Digest when the prober has it
+	Listed       bool     // the server gave its whole list of tools, be it empty
 	ServerInfo   string   // JSON object or ""
 	Instructions string   // text for a model, as the server sent it
 	Findings     []string // what the prober found wrong, for the operator
@@ -46,8 +47,13 @@ type Change struct {
 // operator named. From then on definitions are pinned: a tool with the same
 // digest keeps its state and access, one with another digest is not callable
 // until it is approved anew, a new one is not callable, and a missing one is
-// gone, so that it is new when it comes back (hostile case M11).
+// gone, so that it is new when it comes back (hostile case M11). Without a list
+// only the eras are taken over.
 func Merge(s Server, e Examination) (Server, []Change) {
+	if !e.Listed {
+		s.Eras = slices.Clone(e.Eras)
+		return s, nil
+	}
 	known := make(map[string]Tool, len(s.Tools))
 	for _, t := range s.Tools {
 		known[t.Name] = t

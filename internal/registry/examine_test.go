@@ -6,7 +6,7 @@ import (
 )
 
 func examined(defs ...string) Examination {
-	e := Examination{Eras: []string{"legacy"}}
+	e := Examination{Eras: []string{"legacy"}, Listed: true}
 	for i := 0; i < len(defs); i += 2 {
 		e.Tools = append(e.Tools, Tool{Name: defs[i], Definition: defs[i+1]})
 	}
@@ -99,5 +99,18 @@ func TestMergeForgetsLookups(t *testing.T) {
 	next, _ := Merge(live, examined("b", `{}`))
 	if next.Tool("a") != nil || next.Tool("b") == nil || live.Tool("a") == nil {
 		t.Error("lookups are stale")
+	}
+}
+
+// A server whose list could not be had keeps what was known of it.
+func TestMergeWithoutAListKeepsTheTools(t *testing.T) {
+	before := Server{ID: "a", Examined: true, Tools: []Tool{{Name: "t", State: ToolApproved, Digest: "d"}}}
+	after, changes := Merge(before, Examination{Eras: []string{"modern"}})
+	if len(changes) != 0 || len(after.Tools) != 1 || !after.Examined || after.Eras[0] != "modern" {
+		t.Fatalf("%+v, %v", after, changes)
+	}
+	fresh, _ := Merge(Server{ID: "b"}, Examination{Eras: []string{"modern"}})
+	if fresh.Examined {
+		t.Fatal("a server without a list counts as examined")
 	}
 }
