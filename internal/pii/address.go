@@ -113,11 +113,17 @@ func streetNumbered(v *view, ws []word, e int) bool {
 
 var directions = wordSet("n s e w nw ne sw se north south east west")
 
+// military are the post offices of the armed forces: "FPO AE 12345".
+var military = wordSet("fpo apo dpo")
+
 var units = wordSet("suite apt apartment flat")
 
 // unitFirst reads "Suite 292" and "Apt. 050" with the street before it, if a
 // number and capitalised words stand there.
 func unitFirst(v *view, ws []word, i int) (lo, hi int) {
+	if ws[i].shape == shUpper && i+2 < len(ws) && ws[i+1].shape == shUpper && ws[i+2].shape == shDigit && inSet(military, v.b, &ws[i]) {
+		return i, i + 3
+	}
 	if ws[i].shape == shLower || !inSet(units, v.b, &ws[i]) {
 		return 0, 0
 	}
@@ -137,6 +143,8 @@ func unitAfter(v *view, ws []word, i int) (lo, hi int) {
 		switch {
 		case e > i+1 && ws[e].shape == shDigit && e+1 < len(ws) && ws[e+1].shape != shLower && inSet(units, v.b, &ws[e+1]):
 			return i, e + 1
+		case e > i+1 && ws[e].shape == shDigit && houseNumber(&ws[e]) && addressBefore(v, ws, i):
+			return i, e + 1
 		case e > i+1 && ws[e].shape != shLower && inSet(units, v.b, &ws[e]):
 			return i, e
 		case ws[e].shape == shLower && e == i+1, ws[e].shape == shPunct && ws[e].raw != '.' && ws[e].raw != '\'':
@@ -145,6 +153,18 @@ func unitAfter(v *view, ws []word, i int) (lo, hi int) {
 	}
 	return 0, 0
 }
+
+// addressBefore reports whether a word for an address stands just before i.
+func addressBefore(v *view, ws []word, i int) bool {
+	for k := i - 1; k >= 0 && k > i-4; k-- {
+		if inSet(addressWords, v.b, &ws[k]) {
+			return true
+		}
+	}
+	return false
+}
+
+var addressWords = wordSet("address adresse anschrift direccion indirizzo adres addr")
 
 // streetFirst reads "Bahnhofstraße 25" and "Via Roma 12".
 func streetFirst(v *view, ws []word, i int) (lo, hi int) {
@@ -191,9 +211,11 @@ func hasStreetEnd(f []byte) bool {
 // extend takes in what follows a street: units, postcodes and places, joined by
 // commas and line ends.
 func extend(v *view, ws []word, ts []uint8, hi int) int {
-	for k := hi; k < len(ws) && k < hi+14; k++ {
+	for k, most := hi, hi+24; k < len(ws) && k < most; k++ {
 		w := &ws[k]
 		switch {
+		case w.shape == shPunct && k > 0 && (lineBreak(v.b, &ws[k-1], w) || bullets(v.b, ws, k)):
+			continue // a bullet
 		case w.raw == ',' || w.raw == '-' || w.raw == '.':
 			if w.raw == '.' && (k+1 >= len(ws) || !lineBreak(v.b, w, &ws[k+1]) && !inSet(unitWords, v.b, &ws[k-1])) {
 				return hi
@@ -206,13 +228,37 @@ func extend(v *view, ws []word, ts []uint8, hi int) int {
 			w.shape == shUpper && w.end-w.start == 2,
 			w.shape == shDigit && k > 0 && inSet(unitWords, v.b, &ws[k-1]),
 			(w.shape == shTitle || w.shape == shUpper) && k > 0 && ws[k-1].shape == shDigit && ws[k-1].end-ws[k-1].start >= 4,
-			(w.shape == shTitle || w.shape == shUpper) && k > 0 && lineBreak(v.b, &ws[k-1], w):
+			(w.shape == shTitle || w.shape == shUpper) && bulleted(v.b, ws, k),
+			w.shape == shLower && bulleted(v.b, ws, k) && (k+1 == len(ws) || lineBreak(v.b, w, &ws[k+1])):
 			hi = k + 1
 		default:
 			return hi
 		}
 	}
 	return hi
+}
+
+// bullets reports whether the punctuation at k continues a bullet of several marks.
+func bullets(b []byte, ws []word, k int) bool {
+	for k > 0 && ws[k].shape == shPunct && ws[k-1].raw == ws[k].raw {
+		if k--; k > 0 && lineBreak(b, &ws[k-1], &ws[k]) {
+			return true
+		}
+	}
+	return false
+}
+
+// bulleted reports whether w begins a line, but for a bullet.
+func bulleted(b []byte, ws []word, k int) bool {
+	for k > 0 {
+		if lineBreak(b, &ws[k-1], &ws[k]) {
+			return true
+		}
+		if k--; ws[k].shape != shPunct || ws[k].raw == ',' || ws[k].raw == '.' {
+			return false
+		}
+	}
+	return false
 }
 
 func lineBreak(b []byte, p, w *word) bool {

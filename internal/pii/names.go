@@ -97,16 +97,22 @@ func (r *run) untagged(v *view, ws []word, i int) int {
 		for j < len(ws) && ws[j].place == 2 {
 			j++
 		}
-		if ws[j-1].shape != shLower {
+		if ws[j-1].shape != shLower || ownLine(v.b, ws, i, j) {
 			r.name(v, ws, i, j, 2)
 			return j
 		}
-	case w.gaz&gLand != 0 && w.gaz&(gCommon|gFirst|gLast) == 0 && w.shape == shTitle:
+	case w.gaz&gLand != 0 && w.gaz&(gCommon|gFirst|gLast) == 0 && (w.shape == shTitle || w.shape == shLower && w.end-w.start > 4),
+		w.gaz&(gCity|gLand) != 0 && w.shape != shLower && ownLine(v.b, ws, i, i+1):
 		r.name(v, ws, i, i+1, 2)
 	case w.shape == shUpper && i > 1 && i+1 < len(ws) && ws[i-1].raw == '(' && ws[i+1].raw == ')' && ws[i-2].shape == shTitle && w.end-w.start <= 6:
 		r.name(v, ws, i, i+1, 3)
 	}
 	return i + 1
+}
+
+// ownLine reports whether words i to j are all of a line, in a text of several.
+func ownLine(b []byte, ws []word, i, j int) bool {
+	return i > 0 && lineBreak(b, &ws[i-1], &ws[i]) && (j >= len(ws) || lineBreak(b, &ws[j-1], &ws[j]))
 }
 
 // ordinary reports whether one word in capitals names a kind of value, such as VIN
@@ -161,7 +167,7 @@ func (r *run) name(v *view, ws []word, i, j int, kind uint8) {
 		return
 	}
 	lo, hi := int(ws[i].start), int(ws[j-1].end)
-	if j-i == 1 && (ws[i].shape == shDigit || hi-lo < 2) || allPunct(ws[i:j]) {
+	if j-i == 1 && (ws[i].shape == shDigit || hi-lo < 2 || hi-lo == 3 && v.b[lo+1] == 0xc2) || allPunct(ws[i:j]) {
 		return
 	}
 	if lo > 0 && v.b[lo-1] == '@' || hi < len(v.b) && (v.b[hi] == '@' || v.b[hi] == '_') || lo > 0 && (v.b[lo-1] == '_' || v.b[lo-1] == '#') {

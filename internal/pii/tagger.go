@@ -16,7 +16,7 @@ const (
 )
 
 const (
-	featureRows = 1 << 18
+	featureRows = 1 << 19
 	featureCap  = 40 // features of one word, at most
 )
 

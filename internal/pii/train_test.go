@@ -36,7 +36,7 @@ func TestBuild(t *testing.T) {
 	sentences = append(sentences, lists.invent(t, rng, 20000)...)
 	tr := newTrainer(m, sentences)
 	tr.rng = rng
-	for range 6 {
+	for range 8 {
 		rng.Shuffle(len(sentences), func(i, j int) { sentences[i], sentences[j] = sentences[j], sentences[i] })
 		right, all := tr.epoch(sentences)
 		t.Logf("epoch: %d of %d words right", right, all)
