@@ -29,17 +29,21 @@ type list struct {
 	step    *Step
 	x       *exchange.Exchange
 	servers []*registry.Server
-	cursors map[string]string // what to ask of each server: "" is the first page
+	cursors cursors
 	binding string
 }
 
+// cursors is what to ask of each server that has more: nil is the first page.
+// An empty cursor is a cursor like any other.
+type cursors map[string]*string
+
 // list prepares tools/list and its kin.
 func (s *Step) list(x *exchange.Exchange, servers []*registry.Server, version uint64) error {
-	l := &list{step: s, x: x, servers: servers, cursors: map[string]string{}, binding: x.Request.Method() + " " + strconv.FormatUint(version, 10)}
+	l := &list{step: s, x: x, servers: servers, cursors: cursors{}, binding: x.Request.Method() + " " + strconv.FormatUint(version, 10)}
 	cursor := x.Request.Params().Get("cursor")
 	if !cursor.Exists() {
 		for _, srv := range servers {
-			l.cursors[srv.ID] = ""
+			l.cursors[srv.ID] = nil
 		}
 		x.Join = l
 		return nil
@@ -73,7 +77,7 @@ func (l *list) page(ctx context.Context, run func(context.Context, *exchange.Exc
 	out := collected{ttl: -1}
 	for range mostPages {
 		answers := l.ask(ctx, run)
-		next := map[string]string{}
+		next := cursors{}
 		for _, id := range slices.Sorted(maps.Keys(l.cursors)) {
 			l.add(&out, id, answers[id], next)
 		}
@@ -117,14 +121,17 @@ func (l *list) ask(ctx context.Context, run func(context.Context, *exchange.Exch
 	return answers
 }
 
-func withCursor(m *wire.Message, cursor string) (*wire.Message, error) {
-	if cursor == "" {
+func withCursor(m *wire.Message, cursor *string) (*wire.Message, error) {
+	if cursor == nil {
 		if edit, ok := wire.RemoveMember(m.Params(), "cursor"); ok {
 			return m.Rewrite(edit)
 		}
 		return m, nil
 	}
-	return m.Rewrite(wire.SetMember(m.Params(), "cursor", wire.Quote(cursor)))
+	if !m.Params().Exists() {
+		return m.Rewrite(wire.SetMember(m.Root(), "params", append(append([]byte(`{"cursor":`), wire.Quote(*cursor)...), '}')))
+	}
+	return m.Rewrite(wire.SetMember(m.Params(), "cursor", wire.Quote(*cursor)))
 }
 
 // collected is a page under construction.
@@ -136,7 +143,7 @@ type collected struct {
 }
 
 // add appends the items of one server's answer.
-func (l *list) add(out *collected, id string, m *wire.Message, next map[string]string) {
+func (l *list) add(out *collected, id string, m *wire.Message, next cursors) {
 	if m == nil || m.Kind() != wire.Response {
 		if m == nil || !unsupported(m) {
 			out.partial = append(out.partial, id)
@@ -155,7 +162,7 @@ func (l *list) add(out *collected, id string, m *wire.Message, next map[string]s
 		out.items++
 	}
 	if cursor, ok := m.Result().Get("nextCursor").Text(); ok && len(cursor) <= 4<<10 {
-		next[id] = cursor
+		next[id] = &cursor
 	}
 	if ttl, ok := m.Result().Get("ttlMs").Int(); ok && (out.ttl < 0 || ttl < out.ttl) {
 		out.ttl = ttl

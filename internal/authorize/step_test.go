@@ -207,7 +207,7 @@ func parseTool(t *testing.T, definition string) string {
 	return name
 }
 
-// TestQueryIsTheList's: a call asks policy the very question that the filter
+// TestQueryOfCallAndList: a call asks policy the very question that the filter
 // of the list asks.
 func TestQueryOfCallAndList(t *testing.T) {
 	x := legacy(t, "reader", "files", "tools/call", `{"name":"list"}`)
