@@ -6,7 +6,9 @@ import "bytes"
 const (
 	minProse  = 3
 	maxProse  = 20000 // bytes of one string; longer text is cut at blanks
-	nameBias = 96    // of the O tag, in units of the weights: found by measuring
+	nameBias  = 96    // of the O tag, in units of the weights: found by measuring
+	placeBias = 70    // in favour of places
+	loneMin   = 180   // a name that is alone in its text must be that far above none
 	maxSweeps = 64    // names of one scan whose parts are searched for
 )
 
@@ -65,8 +67,12 @@ func (r *run) tagged(m *model, v *view) {
 	if r.want(titleBit | nrpBit) {
 		r.titles(v, ws, ts)
 	}
+	lone := loneName(ws, ts)
 	for i := 0; i < len(ws); {
 		t := ts[i]
+		if t != tagO && lone {
+			ts[i], t = tagO, tagO
+		}
 		if t == tagO {
 			i = r.untagged(v, ws, i)
 			continue
@@ -152,6 +158,23 @@ github gitlab jenkins ansible terraform nginx apache redis postgres postgresql m
 safari edge markdown latex regex unicode base64 gzip zip tar exe dll jar pid uid gid cron bash shell stdin stdout stderr ascii ml ai llm nlp
 ocr faq sla kpi roi poc mvp eta asap fyi tbd rfc iso ieee ticket issue status priority high medium low open closed subject date re fwd cc bcc
 mime smtp imap pop3 tier stack queue cache proxy host server client request response header body token tokens key value`)
+
+// loneName reports whether a text of several words has but one name and that one
+// is doubtful: most such findings are wrong.
+func loneName(ws []word, ts []uint8) bool {
+	names, top, first := 0, int32(0), 0
+	for i, t := range ts {
+		if t == tagO {
+			continue
+		}
+		if t%2 == 1 {
+			names++
+			first = i
+		}
+		top = max(top, ws[i].margin)
+	}
+	return names == 1 && top < loneMin && len(ws) > 3 && ws[first].gaz&(gLand|gCity) == 0
+}
 
 var nameTypes = [4]Type{"", Person, Location, Organization}
 

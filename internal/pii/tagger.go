@@ -42,8 +42,9 @@ type word struct {
 	gaz        uint8
 	place      uint8 // 1 begins, 2 continues a place of several words
 	shape      uint8
-	first      bool // begins a sentence or line
-	raw        byte // of punctuation, the byte
+	first      bool  // begins a sentence or line
+	raw        byte  // of punctuation, the byte
+	margin     int32 // how far its tag is above no name, set by tag
 }
 
 // words splits b into words and single punctuation marks, appending to dst.
@@ -253,7 +254,9 @@ func (m *model) tag(out []uint8, ws []word, bias int32) []uint8 {
 				}
 			}
 			s[tagO] -= bias
+			s[tagBLoc] += placeBias
 			t = best(&s, prev)
+			ws[i].margin = s[t] - s[tagO]
 		}
 		out = append(out, t)
 		prev2, prev = prev, t
