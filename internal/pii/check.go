@@ -266,13 +266,6 @@ func krFRN(d []byte) bool {
 	return dayMonth(int(number(d[4:6])), int(number(d[2:4]))) && d[6] >= 5 && d[6] <= 8
 }
 
-// krSum tells whether the old check digit still holds, a sign in favour.
-func krSum(d []byte) bool {
-	s := weighted(d, 2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)
-	c := (11 - s%11) % 10
-	return c == int(d[12]) || (c+2)%10 == int(d[12])
-}
-
 func dkCPR(d []byte) bool {
 	return dayMonth(int(number(d[:2])), int(number(d[2:4]))) && number(d[6:]) != 0
 }

@@ -276,10 +276,6 @@ func (r *run) phoneNumber(v *view, i, j int, g *num) bool {
 	if score == 0 {
 		return false
 	}
-	lo := i
-	if lo > 0 && v.b[lo-1] == '(' {
-		lo--
-	}
 	r.emit(v, i, j, Phone, "", score, "telephone number")
 	return true
 }

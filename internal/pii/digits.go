@@ -199,7 +199,7 @@ func (r *run) geo(v *view, i, j int) int {
 	if !r.want(placeBit) || j-i > 3 {
 		return j
 	}
-	lat, k := coordinate(b, i, 90)
+	_, k := coordinate(b, i, 90)
 	if k == i {
 		return j
 	}
@@ -207,7 +207,6 @@ func (r *run) geo(v *view, i, j int) int {
 	if start > 0 && b[start-1] == '-' {
 		start--
 	}
-	_ = lat
 	n := k
 	for n < len(b) && n-k < 3 && (b[n] == ',' || b[n] == ' ' || b[n] == ';') {
 		n++

@@ -8,7 +8,7 @@ const (
 	maxProse  = 20000 // bytes of one string; longer text is cut at blanks
 	nameBias  = 96    // of the O tag, in units of the weights: found by measuring
 	placeBias = 70    // in favour of places
-	loneMin   = 180   // a name that is alone in its text must be that far above none
+	loneMin   = 150   // a name that is alone in its text must be that far above none
 	maxSweeps = 64    // names of one scan whose parts are searched for
 )
 
@@ -141,7 +141,7 @@ func ordinary(v *view, ws []word) bool {
 	}
 	var buf [40]byte
 	f := buf[:foldWord(buf[:0], v.b[ws[0].start:ws[0].end], 38)]
-	if ws[0].shape != shUpper && ws[0].gaz&(gFirst|gLast|gCity|gLand) != 0 {
+	if ws[0].shape != shUpper && ws[0].gaz&(gFirst|gLast|gCity|gLand) != 0 && ws[0].gaz&gCommon == 0 {
 		return false
 	}
 	_, word := ctxWords[string(f)]
@@ -195,6 +195,9 @@ func (r *run) name(v *view, ws []word, i, j int, kind uint8) {
 	}
 	if lo > 0 && v.b[lo-1] == '@' || hi < len(v.b) && (v.b[hi] == '@' || v.b[hi] == '_') || lo > 0 && (v.b[lo-1] == '_' || v.b[lo-1] == '#') {
 		return
+	}
+	if lo > 1 && v.b[lo-1] == '-' && isDigit(v.b[lo-2]) || hi+1 < len(v.b) && v.b[hi] == '-' && isDigit(v.b[hi+1]) {
+		return // part of a code such as ABC-123-XYZ
 	}
 	if inToken(v.b, lo, hi) || ordinary(v, ws[i:j]) {
 		return

@@ -181,7 +181,7 @@ func boundary(b []byte, i int) bool {
 		return true
 	}
 	if isWord(p) {
-		return p == '_' && false
+		return false
 	}
 	if i == 1 {
 		return true

@@ -83,18 +83,17 @@ func bitOf(t Type) typeSet {
 }
 
 var (
-	secretBit  = bitOf(Secret)
-	personBit  = bitOf(Person)
-	orgBit     = bitOf(Organization)
-	placeBit   = bitOf(Location)
-	titleBit   = bitOf(Title)
-	nrpBit     = bitOf(NRP)
-	dateBit    = bitOf(DateTime)
-	ageBit     = bitOf(Age)
-	urlBit     = bitOf(URL)
-	emailBit   = bitOf(Email)
-	proseBits  = personBit | orgBit | placeBit | titleBit | nrpBit
-	numberBits = ^(secretBit | proseBits | emailBit | urlBit)
+	secretBit = bitOf(Secret)
+	personBit = bitOf(Person)
+	orgBit    = bitOf(Organization)
+	placeBit  = bitOf(Location)
+	titleBit  = bitOf(Title)
+	nrpBit    = bitOf(NRP)
+	dateBit   = bitOf(DateTime)
+	ageBit    = bitOf(Age)
+	urlBit    = bitOf(URL)
+	emailBit  = bitOf(Email)
+	proseBits = personBit | orgBit | placeBit | titleBit | nrpBit
 )
 
 // Span is one finding. Offsets are bytes into the scanned UTF-8 text, half-open.
