@@ -26,9 +26,13 @@ const (
 
 const capabilities = `{"tools":{"listChanged":true},"resources":{"subscribe":true,"listChanged":true},"prompts":{"listChanged":true},"completions":{},"logging":{}}`
 
+// both lists the versions of a server that speaks both eras.
+const both = `"` + ModernVersion + `","` + LegacyVersion + `","2025-06-18","2025-03-26","2024-11-05"`
+
 // standard is what a fake server answers to m when no handler was set: a
-// result, or a JSON-RPC error code and its text.
-func standard(m Message, modern bool) (result string, code int, text string) {
+// result, or a JSON-RPC error code and its text. only says that the server
+// speaks no other era than the modern one.
+func standard(m Message, modern, only bool) (result string, code int, text string) {
 	done, list := "", ""
 	if modern {
 		done = `"resultType":"complete",`
@@ -36,7 +40,11 @@ func standard(m Message, modern bool) (result string, code int, text string) {
 	}
 	switch m.Method {
 	case "server/discover":
-		return `{` + done + `"supportedVersions":["` + ModernVersion + `"],"capabilities":` + capabilities + list + `}`, 0, ""
+		versions := both
+		if only {
+			versions = `"` + ModernVersion + `"`
+		}
+		return `{` + done + `"supportedVersions":[` + versions + `],"capabilities":` + capabilities + list + `}`, 0, ""
 	case "initialize":
 		return initializeResult(m), 0, ""
 	case "tools/list":

@@ -88,7 +88,7 @@ func (w *Conn) Standard() {
 	u, r := w.u, w.req
 	switch {
 	case w.via != nil:
-		w.via.Event("", line(r.Message()))
+		w.via.Event("", line(r.Message(), u.config.Modern))
 	case pathOf(r.Target) != u.config.Path:
 		w.Respond(http.StatusNotFound, "text/plain", "nothing here")
 	case r.Method == http.MethodGet:
@@ -126,7 +126,7 @@ func (u *Upstream) post(w *Conn, r *Request) {
 		u.listen(w, m)
 		return
 	}
-	result, code, text := standard(m, modern)
+	result, code, text := standard(m, modern, u.config.Modern)
 	if code != 0 {
 		status := http.StatusOK
 		if code == -32601 && modern {
@@ -267,8 +267,8 @@ func (u *Upstream) endpoint(session string) string {
 }
 
 // line is the standard answer to m as one JSON-RPC message.
-func line(m Message) string {
-	result, code, text := standard(m, m.Modern())
+func line(m Message, only bool) string {
+	result, code, text := standard(m, m.Modern(), only)
 	if code != 0 {
 		said, _ := json.Marshal(text) // a string always marshals
 		return fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"error":{"code":%d,"message":%s}}`, m.ID, code, said)

@@ -149,7 +149,7 @@ func (s Script) answer(m Message, read func() ([]byte, error)) error {
 	if m.Method == "tools/call" {
 		return s.misbehave(m, read)
 	}
-	return say(line(m))
+	return say(line(m, s.Modern))
 }
 
 func (s Script) misbehave(m Message, read func() ([]byte, error)) error {
@@ -187,7 +187,7 @@ func (s Script) misbehave(m Message, read func() ([]byte, error)) error {
 			return err
 		}
 	}
-	return say(line(m))
+	return say(line(m, s.Modern))
 }
 
 func progressToken(m Message) string {
