@@ -290,6 +290,9 @@ func (p *pipe) read() {
 			continue
 		}
 		m, err := parse(line, p.owner.wire)
+		if err == nil {
+			m, err = p.owner.hidden.strip(m)
+		}
 		if err != nil {
 			p.owner.step.cfg.Log(p.owner.srv.ID, "malformed message ends the server", err)
 			p.fail(err)

@@ -24,6 +24,8 @@ type piped struct {
 	wire wire.Limits
 	hub  *hub
 
+	hidden credentials // what of the server's credentials no caller may see
+
 	mu       sync.Mutex
 	sessions map[string]*pipe // legacy, by our session id
 	opening  map[string]chan struct{}
@@ -39,6 +41,13 @@ func newPiped(s *Step, srv *registry.Server) (*piped, error) {
 	p := &piped{step: s, srv: srv, wire: s.cfg.Wire, sessions: map[string]*pipe{}, opening: map[string]chan struct{}{}}
 	if srv.MessageBytes > 0 {
 		p.wire.Bytes = srv.MessageBytes
+	}
+	for _, secret := range srv.Secrets {
+		value, err := s.cfg.Open(srv.ID, secret)
+		if err != nil {
+			return nil, fault.Wrap(fault.Internal, fmt.Errorf("open credential %s of server %s: %w", secret.Name, srv.ID, err))
+		}
+		p.hidden = p.hidden.with(secret.Name, string(value))
 	}
 	p.hub = newHub(p.listen, s.limits.Queue)
 	return p, nil

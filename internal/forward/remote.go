@@ -25,6 +25,7 @@ type remote struct {
 	host   string // Host header
 	target string
 	fixed  http1.Header // credentials of the gateway's own
+	hidden credentials  // what of fixed no caller may see
 	wire   wire.Limits
 	hub    *hub
 
@@ -63,6 +64,7 @@ func newRemote(s *Step, srv *registry.Server) (*remote, error) {
 			return nil, fault.Wrap(fault.Internal, fmt.Errorf("open credential %s of server %s: %w", secret.Name, srv.ID, err))
 		}
 		r.fixed = append(r.fixed, http1.Field{Name: secret.Name, Value: string(value)})
+		r.hidden = r.hidden.with(secret.Name, string(value))
 	}
 	r.hub = newHub(r.listen, s.limits.Queue)
 	return r, nil
@@ -250,7 +252,11 @@ func (r *remote) message(ctx context.Context, x *exchange.Exchange, resp *http1.
 		return nil, err
 	}
 	x.Held += int64(len(raw))
-	return parse(raw, r.wire)
+	m, err := parse(raw, r.wire)
+	if err != nil {
+		return nil, err
+	}
+	return r.hidden.strip(m)
 }
 
 // parse reads a message from a server: what is malformed is the server's

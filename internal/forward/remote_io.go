@@ -28,8 +28,13 @@ const (
 // contentType reads the media type of an answer. The type never selects an
 // unchecked way through: anything but JSON and SSE is refused (U12, H09).
 func contentType(resp *http1.InResponse) (mediaType, error) {
-	if encoding, ok := resp.Header.Get("Content-Encoding"); ok && !strings.EqualFold(encoding, "identity") {
-		return 0, fault.Wrap(fault.UpstreamBad, errors.New("content-encoding that was not asked for"))
+	for encoding := range resp.Header.All("Content-Encoding") {
+		if !strings.EqualFold(encoding, "identity") {
+			return 0, fault.Wrap(fault.UpstreamBad, errors.New("content-encoding that was not asked for"))
+		}
+	}
+	if resp.Header.Count("Content-Type") > 1 {
+		return 0, fault.Wrap(fault.UpstreamBad, errors.New("more than one content type"))
 	}
 	value, ok := resp.Header.Get("Content-Type")
 	if !ok {
@@ -258,6 +263,9 @@ func (r *remote) frame(e wire.Event, pace *pace) (a exchange.Answer, keep bool, 
 		return a, false, fault.Wrap(fault.UpstreamBad, fmt.Errorf("event of kind %q", e.Name))
 	}
 	m, err := parse(e.Data, r.wire)
+	if err == nil {
+		m, err = r.hidden.strip(m)
+	}
 	if err != nil {
 		return a, false, err
 	}
