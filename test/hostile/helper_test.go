@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -360,4 +361,12 @@ const call = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ec
 func whole(id string) string {
 	body := strings.Replace(call, `"id":1`, `"id":`+id, 1)
 	return fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(body), body)
+}
+
+// decode reads JSON of the gateway's own.
+func decode(t *testing.T, text []byte, into any) {
+	t.Helper()
+	if err := json.Unmarshal(text, into); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
 }
