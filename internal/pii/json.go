@@ -1,5 +1,8 @@
 package pii
 
+// leastSecret is the length under which nothing is a secret without a key.
+const leastSecret = 8
+
 const maxDepth = 64 // nesting of JSON that is walked; deeper text is scanned flat
 
 // looksJSON is a cheap test before a walk.
@@ -62,11 +65,11 @@ func (w *walker) value(m member, depth int) bool {
 	case c == '[':
 		return w.array(m, depth)
 	case c == '"':
-		i, j, esc := w.str()
+		i, j, kind := w.str()
 		if i < 0 {
 			return false
 		}
-		w.scan(m, i, j, esc, false)
+		w.scan(m, i, j, kind)
 		return true
 	case c == '-' || isDigit(c):
 		i := w.i
@@ -74,7 +77,7 @@ func (w *walker) value(m member, depth int) bool {
 			w.i++
 		}
 		if w.i-i >= 2 {
-			w.scan(m, i, w.i, false, true)
+			w.scan(m, i, w.i, strNumber)
 		}
 		return true
 	}
@@ -133,7 +136,7 @@ func (w *walker) object(m member, depth int) bool {
 		if w.i >= len(b) || b[w.i] != '"' {
 			return false
 		}
-		i, j, esc := w.str()
+		i, j, kind := w.str()
 		if i < 0 {
 			return false
 		}
@@ -146,7 +149,7 @@ func (w *walker) object(m member, depth int) bool {
 		k := inner
 		k.info = w.r.keys.get(b[i:j])
 		if j-i >= 8 {
-			w.key(i, j, esc)
+			w.key(i, j, kind)
 		}
 		if k.info.namer && w.i < len(b) && b[w.i] == '"' {
 			named = w.peek()
@@ -184,44 +187,63 @@ func (w *walker) peek() *keyInfo {
 }
 
 // str reads the string at w.i and returns what lies between its quotes.
-func (w *walker) str() (i, j int, esc bool) {
+func (w *walker) str() (i, j int, kind strKind) {
 	b := w.v.b
 	i = w.i + 1
 	for k := i; k < len(b); k++ {
-		switch c := b[k]; {
+		c := b[k]
+		if c >= 0x80 {
+			kind |= strHigh
+			continue
+		}
+		if c > '"' && c != '\\' || c == ' ' || c == '!' {
+			continue
+		}
+		switch {
 		case c == '"':
 			w.i = k + 1
-			return i, k, esc
+			return i, k, kind
 		case c == '\\':
-			esc = true
+			kind |= strEscaped
 			k++
-		case c < ' ':
-			return -1, 0, false
+		default:
+			return -1, 0, 0
 		}
 	}
-	return -1, 0, false
+	return -1, 0, 0
 }
 
+// strKind says what a string holds, so that the scanner need not look again.
+type strKind uint8
+
+const (
+	strEscaped strKind = 1 << iota
+	strHigh            // bytes beyond ASCII
+	strNumber          // it is no string but a number
+)
+
 // key scans an object's key as text, if it can hold anything.
-func (w *walker) key(i, j int, esc bool) {
+func (w *walker) key(i, j int, kind strKind) {
 	b := w.v.b
-	worth := esc
+	worth := kind != 0
 	for k := i; k < j && !worth; k++ {
 		worth = class[b[k]]&(cDigit|cTrig|cHigh) != 0
 	}
 	if worth || j-i > 24 {
-		w.scan(member{}, i, j, esc, false)
+		w.scan(member{}, i, j, kind)
 	}
 }
 
 // scan hands b[i:j] to the scanner with what the keys say.
-func (w *walker) scan(m member, i, j int, esc, number bool) {
-	if i == j {
+func (w *walker) scan(m member, i, j int, kind strKind) {
+	number := kind&strNumber != 0
+	if i == j || w.r.s.want == secretBit && m.named == nil && (m.info == nil || m.info.secret == 0 && m.info.rule == nil) &&
+		(number || j-i < leastSecret && kind == 0) && w.r.s.patterns == nil {
 		return
 	}
 	v := w.v.sub(i, j)
 	v.bare, v.number, v.prose, v.opaque, v.hint = false, number, false, false, nil
-	v.key = m.set
+	v.key, v.folded = m.set, v.folded || kind&(strHigh|strEscaped) == 0
 	if m.info != nil {
 		v.key = m.set.or(m.info.set)
 		w.r.hint(&v, m.info, &m)
@@ -233,8 +255,9 @@ func (w *walker) scan(m member, i, j int, esc, number bool) {
 		}
 		v.opaque = v.opaque || m.info.quiet && looksID(v.b)
 	}
-	if !number && esc {
+	if kind&strEscaped != 0 {
 		v = unescape(v)
+		v.folded = false
 	}
 	if number {
 		v.folded = true
@@ -247,7 +270,15 @@ func (w *walker) scan(m member, i, j int, esc, number bool) {
 
 // looksID reports whether a value under an identifier's key is one token.
 func looksID(b []byte) bool {
-	return len(b) < 64 && count(b, ' ') == 0 && count(b, '@') == 0 && count(b, ':') == 0
+	if len(b) >= 64 {
+		return false
+	}
+	for _, c := range b {
+		if c == ' ' || c == '@' || c == ':' {
+			return false
+		}
+	}
+	return true
 }
 
 var (
