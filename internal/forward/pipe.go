@@ -63,8 +63,11 @@ func (p *pipe) broken() error {
 	return p.err
 }
 
+// errEnded says that the gateway ended the pipe itself.
+var errEnded = fault.New(fault.UpstreamGone)
+
 func (p *pipe) stop() {
-	p.fail(fault.New(fault.UpstreamGone))
+	p.fail(errEnded)
 	p.conduit.Stop()
 	p.wait.Wait()
 }
@@ -182,8 +185,10 @@ func (c *call) yield(ctx context.Context, p *pipe, yield func(exchange.Answer, e
 			yield(exchange.Answer{}, fault.New(fault.Busy))
 			return false
 		case <-p.done:
-			yield(exchange.Answer{}, p.broken())
-			return false
+			if err := p.broken(); c.own != 0 || !errors.Is(err, errEnded) {
+				yield(exchange.Answer{}, err)
+			}
+			return false // a session's stream ends with its session
 		case <-ctx.Done():
 			p.cancel(c)
 			yield(exchange.Answer{}, context.Cause(ctx))
