@@ -245,7 +245,7 @@ func phoneSpan(b []byte, i int) (end, n int) {
 // phoneNumber decides whether a digit group is a telephone number: a word or key
 // says so, or it is grouped as one country prints it.
 func (r *run) phoneNumber(v *view, i, j int, g *num) bool {
-	if !r.want(bitOf(Phone)) || g.n < 7 || g.n > 15 {
+	if !r.want(phoneBit) || g.n < 7 || g.n > 15 {
 		return false
 	}
 	if i > 0 && (v.b[i-1] == '$' || v.b[i-1] == '#' || v.b[i-1] == '/') {

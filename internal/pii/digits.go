@@ -117,7 +117,7 @@ func prefixLen(b []byte, j, w int) int {
 // ipv6 grows an address around the colon at i.
 func (r *run) ipv6(v *view, i int) int {
 	b := v.b
-	if !r.want(bitOf(IPAddress) | bitOf(MACAddress)) {
+	if !r.want(ipBit | macBit) {
 		return i
 	}
 	lo := i

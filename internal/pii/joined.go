@@ -172,7 +172,7 @@ func (r *run) dottedRUT(v *view, i int) int {
 // text is nothing else.
 func (r *run) plate(v *view, i, j int) int {
 	b := v.b
-	if !r.want(bitOf(VehicleID)) || j-i > 4 || j >= len(b) || b[j] != ' ' && b[j] != '-' {
+	if !r.want(vehicleIDBit) || j-i > 4 || j >= len(b) || b[j] != ' ' && b[j] != '-' {
 		return i
 	}
 	k, n, parts, digits, caps := j, j-i, 1, 0, 0

@@ -162,10 +162,16 @@ var numRules = []numRule{
 // krLicense: region 11-28 and a year.
 func krLicense(d []byte) bool { r := number(d[:2]); return r >= 11 && r <= 28 }
 
+// numRuleBit is a rule with the bit of its type.
+type numRuleBit struct {
+	numRule
+	bit typeSet
+}
+
 // numIndex gives the rules for each number of digits.
-var numIndex = func() (t [25][]numRule) {
+var numIndex = func() (t [25][]numRuleBit) {
 	for _, r := range numRules {
-		t[r.n] = append(t[r.n], r)
+		t[r.n] = append(t[r.n], numRuleBit{r, bitOf(r.typ)})
 	}
 	return t
 }()
@@ -267,8 +273,8 @@ func (r *run) numeric(v *view, i, j int, g *num) bool {
 	var best *numRule
 	top := 0.0
 	for k := range numIndex[g.n] {
-		rule := &numIndex[g.n][k]
-		if r.s.want&bitOf(rule.typ) == 0 || !rule.check(d) {
+		rule := &numIndex[g.n][k].numRule
+		if r.s.want&numIndex[g.n][k].bit == 0 || !rule.check(d) {
 			continue
 		}
 		grouped := rule.group != nil && g.nr > 1 && rule.group(g)
@@ -281,7 +287,7 @@ func (r *run) numeric(v *view, i, j int, g *num) bool {
 			top, best = s, rule
 		}
 	}
-	if r.want(bitOf(CreditCard)) && g.n >= 12 && g.n <= 19 {
+	if r.want(creditCardBit) && g.n >= 12 && g.n <= 19 {
 		if s := r.card(v, g, look, alone); s > top {
 			r.emit(v, i, j, CreditCard, "", s, "card number, Luhn and issuer range")
 			return true
@@ -291,7 +297,7 @@ func (r *run) numeric(v *view, i, j int, g *num) bool {
 		look()
 		return r.phoneNumber(v, i, j, g) || r.keyedNumber(v, i, j, g)
 	}
-	if r.want(bitOf(Phone)) && !r.near.set.has(best.c) && (r.near.set.has(cPhone) || top < 0.65 && (d[0] == 0 || d[0] == 2 || d[0] == 5)) && r.phoneNumber(v, i, j, g) {
+	if r.want(phoneBit) && !r.near.set.has(best.c) && (r.near.set.has(cPhone) || top < 0.65 && (d[0] == 0 || d[0] == 2 || d[0] == 5)) && r.phoneNumber(v, i, j, g) {
 		return true
 	}
 	r.emit(v, i, j, best.typ, best.sub, top, "check of "+label(best.typ, best.sub))

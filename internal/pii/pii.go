@@ -83,17 +83,23 @@ func bitOf(t Type) typeSet {
 }
 
 var (
-	secretBit = bitOf(Secret)
-	personBit = bitOf(Person)
-	orgBit    = bitOf(Organization)
-	placeBit  = bitOf(Location)
-	titleBit  = bitOf(Title)
-	nrpBit    = bitOf(NRP)
-	dateBit   = bitOf(DateTime)
-	ageBit    = bitOf(Age)
-	urlBit    = bitOf(URL)
-	emailBit  = bitOf(Email)
-	proseBits = personBit | orgBit | placeBit | titleBit | nrpBit
+	secretBit     = bitOf(Secret)
+	personBit     = bitOf(Person)
+	orgBit        = bitOf(Organization)
+	placeBit      = bitOf(Location)
+	titleBit      = bitOf(Title)
+	nrpBit        = bitOf(NRP)
+	dateBit       = bitOf(DateTime)
+	ageBit        = bitOf(Age)
+	urlBit        = bitOf(URL)
+	emailBit      = bitOf(Email)
+	creditCardBit = bitOf(CreditCard)
+	cryptoBit     = bitOf(Crypto)
+	ipBit         = bitOf(IPAddress)
+	macBit        = bitOf(MACAddress)
+	phoneBit      = bitOf(Phone)
+	vehicleIDBit  = bitOf(VehicleID)
+	proseBits     = personBit | orgBit | placeBit | titleBit | nrpBit
 )
 
 // Span is one finding. Offsets are bytes into the scanned UTF-8 text, half-open.

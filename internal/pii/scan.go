@@ -256,13 +256,10 @@ func (r *run) finish() []Span {
 	if len(r.spans) < 2 {
 		return r.spans
 	}
-	slices.SortFunc(r.spans, func(a, b Span) int {
-		if a.Start != b.Start {
-			return a.Start - b.Start
-		}
-		return b.End - a.End
-	})
-	out := r.spans[:0:0]
+	if !slices.IsSortedFunc(r.spans, bySpan) {
+		slices.SortFunc(r.spans, bySpan)
+	}
+	out := r.spans[:0] // never ahead of what is read
 	for _, s := range r.spans {
 		keep := true
 		for len(out) > 0 && keep {
@@ -281,6 +278,14 @@ func (r *run) finish() []Span {
 		}
 	}
 	return out
+}
+
+// bySpan orders by start, then the longer first.
+func bySpan(a, b Span) int {
+	if a.Start != b.Start {
+		return a.Start - b.Start
+	}
+	return b.End - a.End
 }
 
 // stronger reports whether a displaces b where they overlap.

@@ -9,7 +9,7 @@ import (
 // check, bech32 by its alphabet and length, "0x" and 40 hex digits with context.
 func (r *run) wallet(v *view, i, j int) int {
 	b := v.b
-	if !r.want(bitOf(Crypto)) || j-i < 26 || j-i > 95 || !closing(b, j) || count(b[i:j], '_') > 0 {
+	if !r.want(cryptoBit) || j-i < 26 || j-i > 95 || !closing(b, j) || count(b[i:j], '_') > 0 {
 		return i
 	}
 	t := b[i:j]
