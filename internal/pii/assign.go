@@ -8,6 +8,11 @@ const maxValue = 512
 // assigned handles ":", "=", "," and ">" at i: a name before, a value after.
 func (r *run) assigned(v *view, i int) int {
 	b := v.b
+	if b[i] == ':' {
+		if k := r.telegram(v, i); k > i {
+			return k
+		}
+	}
 	lo, hi := nameBefore(b, i)
 	if hi-lo < 3 {
 		return i
@@ -40,6 +45,27 @@ func (r *run) assigned(v *view, i int) int {
 	}
 	r.emit(v, k, e, Secret, sub, 0.85, "value beside the name of a secret")
 	return e
+}
+
+// telegram reads a bot token: the bot's number, a colon, "A" and 34 characters.
+func (r *run) telegram(v *view, i int) int {
+	b := v.b
+	if i+36 > len(b) || b[i+1] != 'A' || i < 6 || !isDigit(b[i-1]) {
+		return i
+	}
+	lo := i
+	for lo > 0 && i-lo < 17 && isDigit(b[lo-1]) {
+		lo--
+	}
+	k := i + 1
+	for k < len(b) && k-i < 60 && (isAlnum(b[k]) || b[k] == '-' || b[k] == '_') {
+		k++
+	}
+	if i-lo < 5 || i-lo > 16 || k-i-1 != 35 || !random(b[i+2:k]) || lo > 0 && isWord(b[lo-1]) && !(lo > 2 && string(b[lo-3:lo]) == "bot") {
+		return i
+	}
+	r.emit(v, lo, k, Secret, "telegram-bot-api-token", 0.95, "number, colon and token of a bot")
+	return k
 }
 
 // nameBefore finds the identifier that an operator at i assigns to.

@@ -264,7 +264,7 @@ func (r *run) phoneNumber(v *view, i, j int, g *num) bool {
 		score = 0.75
 	case g.shape(1, 3, 3, 4) && d[0] == 1 && g.sep != ':':
 		score = 0.8
-	case d[0] == 0 && d[1] != 0 && g.nr >= 3 && g.n >= 9 && g.n <= 11 && g.sep != ':' && g.sep != '/' && !near.set.has(cOrder):
+	case d[0] == 0 && d[1] != 0 && (g.nr >= 3 || g.nr == 2 && g.runs[0] >= 3 && g.runs[0] <= 5 && g.sep != '.') && g.n >= 9 && g.n <= 12 && g.sep != ':' && g.sep != '/' && !near.set.has(cOrder):
 		score = 0.7
 	case g.shape(3, 3, 2, 2) && d[0] == 5 && g.sep != ':':
 		score = 0.7

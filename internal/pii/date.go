@@ -75,6 +75,9 @@ func (r *run) date(v *view, i, j int) int {
 	if end == i && j-i == 4 {
 		return r.year(v, i, j)
 	}
+	if end == i && j-i <= 2 {
+		end = dayMonthYear(b, i, j)
+	}
 	if end == i {
 		return i
 	}

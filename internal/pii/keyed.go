@@ -228,7 +228,7 @@ func (r *run) keyedToken(v *view, i, j int, m uint8, t *token) int {
 	switch {
 	case n.set.has(cPassport) && n.dist[cPassport] <= 32 && t.n <= 10 && digitCount(t.b[:t.n]) >= 5:
 		r.emit(v, i, j, Passport, "", 0.8, "token beside a word for a passport")
-	case n.set.has(cPlate) && n.dist[cPlate] <= 28 && t.n <= 10 && m&cLower == 0:
+	case n.set.has(cPlate) && n.dist[cPlate] <= 28 && !(n.set.has(cDriver) && n.dist[cDriver] < n.dist[cPlate]) && t.n <= 10 && m&cLower == 0:
 		r.emit(v, i, j, VehicleID, "", 0.75, "token beside a word for a number plate")
 	case n.set.has(cMRN) && n.dist[cMRN] <= 28 && digitCount(t.b[:t.n]) >= 4:
 		r.emit(v, i, j, HealthID, "MRN", 0.75, "token beside a word for a patient")

@@ -46,7 +46,7 @@ var keyRules = func() map[string]*keyRule {
 			m[w] = rule
 		}
 	}
-	add(Person, "", mName, "full name|fullname|first name|firstname|last name|lastname|surname|given name|givenname|family name|familyname|middle name|maiden name|"+
+	add(Person, "", mName, "family|given|full name|fullname|first name|firstname|last name|lastname|surname|given name|givenname|family name|familyname|middle name|maiden name|"+
 		"patient name|customer name|employee name|contact name|vorname|nachname|familienname|nom|prenom|nom de famille|nombre|apellido|apellidos|cognome|naam|voornaam|achternaam|imie|nazwisko|"+
 		"fname|lname|real name|realname|legal name|cardholder|cardholder name|card holder|account holder|kontoinhaber|beneficiary name|recipient name|sender name|author name|patient|insured|policyholder|"+
 		"mother|father|spouse|doctor|physician|nurse|ansprechpartner|name of patient|guest name|emergency contact|next of kin|signatory|subscriber name|passenger|passenger name|holder|tenant name|landlord|student name|teacher|nome|sobrenome|fornavn|etternavn|efternamn|fornamn|nimi|sukunimi|etunimi")
@@ -77,7 +77,7 @@ var keyRules = func() map[string]*keyRule {
 	add(Secret, "PASSWORD", mPass, "password|passwd|pwd|passwort|kennwort|passphrase|mot de passe|contrasena|senha|haslo|wachtwoord|db password|user password|admin password|root password|pass|passcode|otp secret|pin code")
 	add("", "", mOpaque, "uuid|guid|sha|sha1|sha256|md5|hash|digest|commit|commit sha|commit id|etag|checksum|trace id|span id|request id|correlation id|node id|revision|tree|parent sha|blob|cursor|next cursor|"+
 		"integrity|fingerprint sha|version|trace|span|build id|run id|job id|event id|transaction hash|tx hash|object id|isbn|ean|upc|gtin|sku|color|colour|mime type|content hash|image id|layer|"+
-		"created at|updated at|timestamp|ts|created|updated|modified|expires|expires at|mtime|ctime|atime|duration|duration ns|duration ms|elapsed|size|bytes|port|pid|offset|line|column|count|total|price|amount|width|height|semver|tag|branch|oid|release|kernel|epoch|unix time|last modified|date created|merged at|closed at|pushed at|start time|end time|started at|finished at|latency")
+		"created at|updated at|timestamp|ts|created|updated|modified|expires|expires at|mtime|ctime|atime|duration|duration ns|duration ms|elapsed|size|bytes|port|pid|offset|column|count|total|price|amount|width|height|semver|tag|branch|oid|release|kernel|epoch|unix time|last modified|date created|merged at|closed at|pushed at|start time|end time|started at|finished at|latency")
 	return m
 }()
 

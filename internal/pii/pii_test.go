@@ -69,6 +69,14 @@ func TestForms(t *testing.T) {
 		{"token " + ghToken, "SECRET:" + ghToken},
 		{"api_key = \"9f8a7b6c5d4e3f2a1b0c\"", "SECRET:9f8a7b6c5d4e3f2a1b0c"},
 		{"api_key = \"${API_KEY}\" and max_tokens = 4096", ""},
+		{"bot 123456789:AAHk3vT9qLw2Xr8Nf5Bc7Dm1Hs6Jy4Pa0Ue", "SECRET:123456789:AAHk3vT9qLw2Xr8Nf5Bc7Dm1Hs6Jy4Pa0Ue"},
+		{"geboren am 3. März 1980 in", "DATE_TIME:3. März 1980"},
+		{"meine Nummer ist 0171 2345678", "PHONE:0171 2345678"},
+		{"driver's license D1234567 and more", "DRIVER_LICENSE:D1234567"},
+		{"license plate 7ABC123", "VEHICLE_ID:7ABC123"},
+		{`{"type":"ssn","value":"219-09-9999"}`, "US_SSN:219-09-9999"},
+		{`{"name":[{"family":"Chalmers"}]}`, "PERSON:Chalmers"},
+		{`{"password":"hunter22"}`, "SECRET:hunter22"},
 		{"SSN XXX-XX-2409", "US_SSN:XXX-XX-2409"},
 	} {
 		got := show(c.text, s.Scan([]byte(c.text)))

@@ -199,6 +199,27 @@ TF- 30 .
 ABSKQ 100 +/= aws-bedrock-api-key
 A3- 30 - 1password-secret-key
 RGAPI- 40 - riot-token
+HRKU-AA 60 -_ heroku-api-key-v2
+s-s4t2ud- 60 - intra42-client-secret
+s-s4t2af- 60 - intra42-client-secret
+squ_ 40 _ sonar-api-token
+sqp_ 40 _ sonar-api-token
+sqa_ 40 _ sonar-api-token
+CFPAT- 45 -_ contentful-token
+DO00 20 . digitalocean-spaces-key
+pat-na1- 40 - hubspot-token
+pat-eu1- 40 - hubspot-token
+ZXlK 60 +/=-_ jwt-base64
+ddapi_ 30 _ datadog-token
+api-key- 30 - 
+sdk- 40 - launchdarkly-sdk-key
+mob- 40 - launchdarkly-mobile-key
+shpua_ 36 _ shopify-user-token
+tvly- 30 - tavily-key
+fw_ 24 . fireworks-api-key
+re_ 30 _ resend-api-key
+sntrya_ 60 _ sentry-app-token
+oy2 46 . nuget-api-key
 xoxc- 30 - slack-client-token
 xoxd- 60 -%+/ slack-cookie
 SharedAccessSignature 60 =&%:/._- azure-sas
@@ -334,6 +355,8 @@ func exact(f secretForm, b []byte) bool {
 		return len(b) == 34 && allHex(rest)
 	case "key-", "dapi":
 		return allHex(rest[:min(32, len(rest))])
+	case "re_", "fw_", "oy2", "sdk-", "mob-", "DO00":
+		return mixedCase(rest) && count(rest, '-') <= 5 && (f.prefix != "DO00" || noLower(b)) && (f.prefix != "oy2" || len(b) == 46)
 	case "API-":
 		return len(rest) >= 26 && noLower(rest) && !allHex(rest)
 	case "YC", "AQVN":
@@ -488,5 +511,5 @@ func hookSecret(b []byte) bool {
 			return true
 		}
 	}
-	return false
+	return containsFold(b[:min(len(b), 64)], ".webhook.office.com/webhookb2/") && len(b) > 80
 }
