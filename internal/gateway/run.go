@@ -126,6 +126,9 @@ func (g *Gateway) answers(ctx context.Context, x *exchange.Exchange) error {
 		if err == nil && !last {
 			continue
 		}
+		if last && err == nil && gone {
+			return fault.New(fault.ClientGone) // the answer came, and reached nobody
+		}
 		if last || !outlives(x) {
 			return err
 		}

@@ -223,10 +223,10 @@ func TestH11SlowReader(t *testing.T) {
 	for _, version := range eras {
 		c := w.client(t, version)
 		wrote := make(chan int, 1)
-		w.up.On("tools/call", func(conn *doortest.Conn, r *doortest.Request) {
+		w.up.On("tools/call", func(conn *doortest.Conn, _ *doortest.Request) {
 			text := strings.Repeat("a", size-400)
 			n := 0
-			defer func() { wrote <- n; conn.Close() }()
+			defer func() { wrote <- n }()
 			for ; n < events; n++ {
 				select {
 				case <-conn.Gone():
@@ -235,6 +235,7 @@ func TestH11SlowReader(t *testing.T) {
 					conn.Event("", `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"`+text+`"}}`)
 				}
 			}
+			conn.Result(`{"content":[]}`)
 		})
 		before := w.resident(t)
 		body := strings.Replace(good(version), doortest.Meta, strings.Replace(doortest.Meta, `"_meta":{`, `"_meta":{"io.modelcontextprotocol/logLevel":"info",`, 1), 1)
