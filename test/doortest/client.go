@@ -103,18 +103,32 @@ func (c *Client) Post(body string, headers ...Header) Reply {
 // Send is Post with another HTTP method.
 func (c *Client) Send(method, body string, headers ...Header) Reply {
 	c.tb.Helper()
+	r, err := c.send(method, body, headers)
+	if err != nil {
+		c.tb.Fatalf("%s %s: %v", method, c.URL, err)
+	}
+	return r
+}
+
+// Attempt is Post for tests in which the gateway may be gone: a request that
+// got no whole answer is an error.
+func (c *Client) Attempt(body string, headers ...Header) (Reply, error) {
+	return c.send(http.MethodPost, body, headers)
+}
+
+func (c *Client) send(method, body string, headers []Header) (Reply, error) {
 	ctx, cancel := context.WithTimeout(c.tb.Context(), Patience)
 	defer cancel()
 	res, err := c.do(ctx, method, body, headers)
 	if err != nil {
-		c.tb.Fatalf("%s %s: %v", method, c.URL, err)
+		return Reply{}, err
 	}
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
-		c.tb.Fatalf("%s %s: read answer: %v", method, c.URL, err)
+		return Reply{}, fmt.Errorf("read answer: %w", err)
 	}
-	return Reply{res.StatusCode, res.Header, b, messages(res.Header.Get("Content-Type"), b)}
+	return Reply{res.StatusCode, res.Header, b, messages(res.Header.Get("Content-Type"), b)}, nil
 }
 
 func (c *Client) do(ctx context.Context, method, body string, headers []Header) (*http.Response, error) {
