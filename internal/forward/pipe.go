@@ -35,6 +35,8 @@ type pipe struct {
 	stream  *call             // the session's GET stream
 	backlog []exchange.Answer // frames for a stream that is not there, bounded
 	alone   bool              // examination: no client can answer the server's questions
+	user    string            // principal whose calls it carries
+	mixed   bool              // it carried calls of several principals
 	err     error
 }
 
@@ -88,6 +90,10 @@ func (p *pipe) newCall(own int64, id, token wire.ID) *call {
 // ask sends x.Request under an id of the pipe's own.
 func (p *pipe) ask(x *exchange.Exchange) (*call, error) {
 	p.mu.Lock()
+	if id := x.Principal.ID; id != "" {
+		p.mixed = p.mixed || p.user != "" && p.user != id
+		p.user = id
+	}
 	p.next++
 	c := p.newCall(p.next, x.Request.ID(), x.Request.ProgressToken())
 	c.quiet = x.Fact.Method == "initialize"
@@ -185,6 +191,14 @@ func (c *call) yield(ctx context.Context, p *pipe, yield func(exchange.Answer, e
 			yield(exchange.Answer{}, fault.New(fault.Busy))
 			return false
 		case <-p.done:
+			select {
+			case a := <-c.frames: // it came before the end
+				if !yield(a, nil) {
+					return isAnswer(a.Message)
+				}
+				continue
+			default:
+			}
 			if err := p.broken(); c.own != 0 || !errors.Is(err, errEnded) {
 				yield(exchange.Answer{}, err)
 			}
@@ -331,8 +345,11 @@ func (p *pipe) route(m *wire.Message) error {
 	if id := m.Params().Get("_meta").Get("io.modelcontextprotocol/subscriptionId").ID(); !id.IsZero() {
 		return p.routeListen(m, id)
 	}
-	if p.alone && m.Kind() == wire.Request {
+	if (p.alone || p.mixed) && m.Kind() == wire.Request {
 		return p.decline(m)
+	}
+	if p.mixed { // it names no call, so it could be about anybody's (S08, TestPipeOfSeveral)
+		return errNobody
 	}
 	a := exchange.Answer{Message: m}
 	switch {

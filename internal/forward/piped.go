@@ -139,6 +139,10 @@ func (p *piped) pipe(ctx context.Context, x *exchange.Exchange) (*pipe, error) {
 		}
 		wait, busy := p.opening[id]
 		if !busy {
+			if err := p.room(); err != nil {
+				p.mu.Unlock()
+				return nil, err
+			}
 			p.opening[id] = make(chan struct{})
 			p.mu.Unlock()
 			return p.openSession(ctx, x)
@@ -197,6 +201,9 @@ func (p *piped) sharedPipe() (*pipe, error) {
 	if wait := p.backoff.Wait(now); wait > 0 {
 		return nil, fault.Wrap(fault.UpstreamUnreachable, fmt.Errorf("server %s ended and starts again in %v", p.srv.ID, wait.Round(time.Millisecond)))
 	}
+	if err := p.room(); err != nil {
+		return nil, err
+	}
 	p.backoff.Started(now)
 	c, err := p.start()
 	if err != nil {
@@ -225,21 +232,15 @@ func (p *piped) busy(c *pipe, n int) {
 
 func (p *piped) retire(c *pipe) {
 	p.mu.Lock()
-	idle := p.shared == c && p.calls == 0 && p.hub.idle()
-	if idle {
+	defer p.mu.Unlock()
+	if p.shared == c && p.calls == 0 && p.hub.idle() {
 		p.shared = nil
-	}
-	p.mu.Unlock()
-	if idle {
-		c.stop()
+		p.step.closing.Go(c.stop)
 	}
 }
 
 // start starts a child or opens an SSE stream.
 func (p *piped) start() (*pipe, error) {
-	if err := p.room(); err != nil {
-		return nil, err
-	}
 	c, err := p.conduit()
 	if err != nil {
 		return nil, err
@@ -269,9 +270,9 @@ func (p *piped) conduit() (conduit, error) {
 	return process, nil
 }
 
-// room refuses when the server has as many pipes as it may.
+// room refuses when the server has as many pipes as it may. The caller holds mu.
 func (p *piped) room() error {
-	alive := 0
+	alive := len(p.opening)
 	for _, c := range p.sessions {
 		if c.broken() == nil {
 			alive++
