@@ -168,14 +168,23 @@ func TestNothingFollowsTheAnswer(t *testing.T) {
 
 const note = `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}`
 
-// MCP 2025-11-25 basic/transports: disconnection is not cancellation.
+// MCP 2025-11-25 basic/transports: disconnection is not cancellation. The answer
+// is read to its end, and the record says that it reached nobody.
 func TestLegacyCallOutlivesItsConnection(t *testing.T) {
-	w := &world{answers: frames(t, note, note, result)}
+	read := 0
+	w := &world{answers: func(yield func(exchange.Answer, error) bool) {
+		for a, err := range frames(t, note, note, result) {
+			read++
+			if !yield(a, err) {
+				return
+			}
+		}
+	}}
 	x, c := call(t, w)
 	c.gone = errors.New("broken pipe")
 	w.gateway(t).Run(context.Background(), x)
-	if c.replies != 1 || x.Final == nil {
-		t.Fatalf("%d replies, final %v, fault %v", c.replies, x.Final, x.Fault)
+	if c.replies != 1 || read != 3 || x.Outcome != exchange.Cancelled || !fault.Is(x.Fault, fault.ClientGone) {
+		t.Fatalf("%d replies, %d frames read, outcome %s, fault %v", c.replies, read, x.Outcome, x.Fault)
 	}
 }
 
