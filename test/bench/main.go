@@ -79,7 +79,7 @@ func (b *bench) run(harness string, rounds, conns int, dur time.Duration, sizes,
 	if err != nil {
 		return err
 	}
-	fmt.Printf("| size | connections | base req/s | gateway req/s | ratio | direct p50 us | base p50 us | gateway p50 us | gateway CPU us/call | errors |\n|---|---|---|---|---|---|---|---|---|---|\n")
+	fmt.Printf("| size | connections | base req/s | gateway req/s | ratio | direct p50 us | base p50 us | gateway p50 us | gateway CPU us/call | gateway RSS MB | errors |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, c := range []int{conns, 1} {
 		for size := range strings.SplitSeq(sizes, ",") {
 			if err := b.compare(t, size, c, rounds, dur, protocol); err != nil {
@@ -182,16 +182,22 @@ func (b *bench) compare(t *targets, size string, conns, rounds int, dur time.Dur
 		}
 		return f.Processes[0].CPU
 	}
+	rss := func(f figures) float64 {
+		if len(f.Processes) == 0 {
+			return 0
+		}
+		return f.Processes[0].RSS
+	}
 	errs := 0.0
 	for _, f := range gateway {
 		errs += f.Errs
 	}
-	fmt.Printf("| %s | %d | %.0f | %.0f | %.2f | %.0f | %.0f | %.0f | %.0f | %.0f |\n", size, conns,
+	fmt.Printf("| %s | %d | %.0f | %.0f | %.2f | %.0f | %.0f | %.0f | %.0f | %.0f | %.0f |\n", size, conns,
 		median(base, rate), median(gateway, rate), median(gateway, rate)/median(base, rate),
-		median(direct, p50), median(base, p50), median(gateway, p50), median(gateway, cpu), errs)
+		median(direct, p50), median(base, p50), median(gateway, p50), median(gateway, cpu), median(gateway, rss), errs)
 	if conns == 1 {
 		added := (median(gateway, p50) - median(direct, p50)) / (median(base, p50) - median(direct, p50))
-		fmt.Printf("| %s | added p50 over the base proxy's added p50: %.2f | | | | | | | | |\n", size, added)
+		fmt.Printf("| %s | added p50 over the base proxy's added p50: %.2f | | | | | | | | | |\n", size, added)
 	}
 	return nil
 }
