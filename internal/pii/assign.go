@@ -36,7 +36,7 @@ func (r *run) assigned(v *view, i int) int {
 		k++
 		e = valueEnd(b, k, quoted)
 	}
-	if !secretValue(b[k:e], strength) {
+	if !secretValue(b[k:e], strength) || quoted == 0 && len(b[k:e]) > 1 && codeLike(b[k:e]) {
 		return i
 	}
 	sub := "generic-api-key"
@@ -242,6 +242,22 @@ func secretValue(b []byte, strength int) bool {
 	return random(b) && plausible(b)
 }
 
+// codeLike reports whether b is an expression of a program: a call, a number in
+// hexadecimal, a path of names.
+func codeLike(b []byte) bool {
+	if b[0] == '0' && len(b) < 10 && b[1] == 'x' {
+		return true
+	}
+	names := true
+	for i, c := range b {
+		if c == '(' && i > 2 && names {
+			return true
+		}
+		names = names && (class[c]&(cUpper|cLower|cLine) != 0 || c == '.')
+	}
+	return names && count(b, '.') > 0
+}
+
 // plausible refuses values that are words, paths or identifiers of code.
 func plausible(b []byte) bool {
 	var m uint8
@@ -259,7 +275,7 @@ func plausible(b []byte) bool {
 		return false
 	}
 	if digits == 0 {
-		return len(b) >= 20 && m&cUpper != 0 && m&cLower != 0 && count(b, '.') == 0 && count(b, '_') == 0
+		return len(b) >= 32 && m&cUpper != 0 && m&cLower != 0 && count(b, '.') == 0 && count(b, '_') == 0
 	}
 	return true
 }

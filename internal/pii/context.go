@@ -176,7 +176,7 @@ var ctxWords = buildWords(map[ctx]string{
 	cGeo:       "lat|lon|lng|latitude|longitude|geo|coordinates|coords|gps|location|breite|lange|position",
 	cIMEI:      "imei|device id|serial|seriennummer|device|imeisv|udid|serial number|handset",
 	cIDGeneric: "id|identity|identification|ausweis|national id|personalausweis|id number|identifier|citizen id|identificacion",
-	cVersion:   "version|v|build|release|port|rev|revision|semver|ver|py|firmware",
+	cVersion:   "section|sections|sec|chapter|clause|appendix|annex|version|v|build|release|port|rev|revision|semver|ver|py|firmware",
 	cOrder:     "order|invoice|isbn|ean|sku|upc|tracking|rechnung|kundennummer|article|issue|ticket|bestellung|commit|ref|timestamp|epoch|duration|bytes|size|product|item|asin|issn|doi|hash|checksum|trace|span|request|session|build|count|total|amount|price|bestellnummer|auftrag|artikel|factura|facture|colissimo|po|unix",
 })
 

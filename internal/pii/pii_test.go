@@ -76,6 +76,9 @@ func TestForms(t *testing.T) {
 		{"license plate 7ABC123", "VEHICLE_ID:7ABC123"},
 		{`{"type":"ssn","value":"219-09-9999"}`, "US_SSN:219-09-9999"},
 		{`{"name":[{"family":"Chalmers"}]}`, "PERSON:Chalmers"},
+		{`{"password":"correct.horse"}`, "SECRET:correct.horse"},
+		{"password = u.User.Password()", ""},
+		{"key: section 4.1.2.3 of the RFC", ""},
 		{`{"password":"hunter22"}`, "SECRET:hunter22"},
 		{"SSN XXX-XX-2409", "US_SSN:XXX-XX-2409"},
 	} {

@@ -418,7 +418,7 @@ func allHex(b []byte) bool {
 // both cases, and no long run of one byte.
 func random(b []byte) bool {
 	var seen [256]bool
-	distinct, runLen, longest := 0, 0, 0
+	distinct, runLen, longest, rising := 0, 0, 0, 0
 	var m uint8
 	for i, c := range b {
 		if !seen[c] {
@@ -430,8 +430,14 @@ func random(b []byte) bool {
 		} else {
 			runLen = 1
 		}
+		if i > 0 && c == b[i-1]+1 {
+			rising++ // an alphabet is no secret
+		}
 		longest = max(longest, runLen)
 		m |= class[c]
+	}
+	if rising*2 > len(b) {
+		return false
 	}
 	least := 6
 	if len(b) < 14 {
