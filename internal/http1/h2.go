@@ -180,7 +180,7 @@ func (h *h2Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	ctl := http.NewResponseController(w)
 	if r.ContentLength != 0 {
-		req.Body = &h2Body{in: r.Body, ctl: ctl, srv: h.srv}
+		req.Body = &h2Body{in: r.Body, ctl: ctl, srv: h.srv, gone: r.Context().Done()}
 	}
 	res := &h2Response{w: w, ctl: ctl, srv: h.srv, headOnly: r.Method == "HEAD"}
 	defer func() {

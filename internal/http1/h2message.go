@@ -2,8 +2,10 @@ package http1
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 )
@@ -13,12 +15,14 @@ type h2Body struct {
 	in    io.Reader
 	ctl   *http.ResponseController
 	srv   *Server
+	gone  <-chan struct{} // closed once the client is
 	start time.Time
 	until time.Time // deadline in force
 	got   int64
 }
 
-// Read reads body bytes.
+// Read reads body bytes. A body that is shorter than its length said ends with
+// io.ErrUnexpectedEOF, as over HTTP/1; net/http has no name for that.
 func (b *h2Body) Read(p []byte) (int, error) {
 	if b.start.IsZero() {
 		b.start = b.srv.clock.Now()
@@ -31,6 +35,13 @@ func (b *h2Body) Read(p []byte) (int, error) {
 	}
 	n, err := b.in.Read(p)
 	b.got += int64(n)
+	if err != nil && err != io.EOF && !errors.Is(err, os.ErrDeadlineExceeded) {
+		select {
+		case <-b.gone:
+		default:
+			err = io.ErrUnexpectedEOF
+		}
+	}
 	return n, err
 }
 
