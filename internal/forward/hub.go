@@ -198,6 +198,9 @@ func (m *member) relay(ctx context.Context, id wire.ID, granted filter, yield fu
 				return context.Cause(ctx)
 			}
 		case <-m.ended:
+			if len(m.events) > 0 {
+				continue // what came before the end goes first
+			}
 			if m.cut {
 				return fault.New(fault.Busy)
 			}
@@ -395,7 +398,7 @@ func (r *remote) listen(ctx context.Context, want filter) iter.Seq2[*wire.Messag
 			yield(nil, err)
 			return
 		}
-		for a, err := range r.frames(ctx, resp, abort) {
+		for a, err := range r.frames(ctx, resp, r.step.limits.ListenIdle, abort) {
 			if err != nil {
 				yield(nil, err)
 				return

@@ -294,6 +294,9 @@ func (r *remote) tell(ctx context.Context, x *exchange.Exchange, m *wire.Message
 
 // end ends the upstream's session; a server that cannot is no error.
 func (r *remote) end(ctx context.Context, x *exchange.Exchange) error {
+	if x.Session.Bound && !r.knows(x.Session.ID) {
+		return nil // opening a session to end it helps nobody
+	}
 	session, version, err := r.session(ctx, x)
 	r.forget(x.Session.ID)
 	if err != nil || session == "" {

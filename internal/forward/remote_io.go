@@ -179,7 +179,7 @@ func (r *remote) events(ctx context.Context, abort context.CancelCauseFunc, x *e
 		id = x.Resume.Request
 	}
 	resumable := false
-	for e, err := range r.frames(ctx, resp, abort) {
+	for e, err := range r.frames(ctx, resp, r.step.limits.Idle, abort) {
 		if err != nil {
 			yield(exchange.Answer{}, err)
 			return
@@ -205,11 +205,10 @@ func (r *remote) events(ctx context.Context, abort context.CancelCauseFunc, x *e
 }
 
 // frames reads events, parses them, paces notifications and watches for
-// silence: abort ends the request's context when no byte came for too long;
-// nil leaves that to ctx.
-func (r *remote) frames(ctx context.Context, resp *http1.InResponse, abort context.CancelCauseFunc) func(func(exchange.Answer, error) bool) {
+// silence: abort ends the request's context when no byte came for limit; nil
+// leaves that to ctx.
+func (r *remote) frames(ctx context.Context, resp *http1.InResponse, limit time.Duration, abort context.CancelCauseFunc) func(func(exchange.Answer, error) bool) {
 	return func(yield func(exchange.Answer, error) bool) {
-		limit := r.step.limits.Idle
 		if abort != nil {
 			idle := time.AfterFunc(limit, func() { abort(fault.New(fault.UpstreamLate)) })
 			defer idle.Stop()

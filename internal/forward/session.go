@@ -58,6 +58,12 @@ func (r *remote) opened(x *exchange.Exchange, m *wire.Message) {
 	r.mu.Unlock()
 }
 
+func (r *remote) knows(session string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sessions[session] != nil
+}
+
 func (r *remote) forget(session string) {
 	r.mu.Lock()
 	delete(r.sessions, session)
@@ -143,7 +149,7 @@ func (r *remote) ask(ctx context.Context, m *wire.Message, h http1.Header) (*wir
 		}
 		return answer, session, err
 	case eventStream:
-		for a, err := range r.frames(ctx, resp, nil) {
+		for a, err := range r.frames(ctx, resp, 0, nil) {
 			if err != nil {
 				return nil, "", err
 			}
