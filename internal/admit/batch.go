@@ -100,7 +100,7 @@ func (m *member) Reply(_ context.Context, x *exchange.Exchange) error {
 		return nil
 	}
 	out, err := m.outward(x, x.Message)
-	if err == nil {
+	if err == nil && x.Drop == "" {
 		m.out(out)
 	}
 	return err

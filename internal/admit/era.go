@@ -100,6 +100,15 @@ func (f *face) legacy(x *exchange.Exchange, header wire.Version) error {
 		return fault.New(fault.MethodUnknown)
 	}
 	x.Fact = fact
+	if f.haveTasks(x) {
+		open := f.openRelated(x, m.Meta())
+		if fact.Action == wire.ActTask && m.Kind() == wire.Request {
+			open = f.openTask(x)
+		}
+		if open != nil {
+			return open
+		}
+	}
 	if m.Kind() == wire.Request {
 		return f.enter(x)
 	}
@@ -179,6 +188,9 @@ func (f *face) answer(x *exchange.Exchange) error {
 	}
 	x.Request, x.Pending = m, &p
 	x.Fact, _ = wire.Lookup(p.Method, x.Version, wire.FromServer)
+	if f.haveTasks(x) {
+		return f.openRelated(x, m.Result().Get("_meta"))
+	}
 	return nil
 }
 

@@ -13,7 +13,14 @@ import (
 
 // outward turns a server's message into what the client sees: ids and states
 // that the client will hand back are ours.
+// It sets x.Drop for a message that concerns nothing of this caller's.
 func (f *face) outward(x *exchange.Exchange, m *wire.Message) (*wire.Message, error) {
+	if f.haveTasks(x) {
+		var err error
+		if m, err = f.sealTasks(x, m); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case m.Kind() == wire.Request:
 		return f.question(x, m)
@@ -51,7 +58,8 @@ func (f *face) withdrawn(x *exchange.Exchange, m *wire.Message) (*wire.Message, 
 	v := m.Params().Get("requestId")
 	id, ok := f.known.seen(source(x), v.ID())
 	if !ok {
-		return nil, fault.New(fault.UpstreamBad)
+		x.Drop = fault.BadMessage
+		return m, nil
 	}
 	return m.Rewrite(wire.Replace(v, []byte(id.Raw())))
 }

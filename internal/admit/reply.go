@@ -25,7 +25,7 @@ func (f *face) Reply(_ context.Context, x *exchange.Exchange) error {
 	}
 	if x.Message != nil {
 		m, err := f.outward(x, x.Message)
-		if err != nil {
+		if err != nil || x.Drop != "" {
 			return err
 		}
 		e.Name, e.Data = x.Event.Name, m.OneLine().Raw()

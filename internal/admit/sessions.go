@@ -36,6 +36,7 @@ type session struct {
 	endpoint  string
 	handle    string
 	rings     rings
+	tasks     tasks
 
 	mu     sync.Mutex
 	used   time.Time

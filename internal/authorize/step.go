@@ -50,7 +50,7 @@ func (s *Step) Call(_ context.Context, x *exchange.Exchange) error {
 	if err := speaks(x); err != nil {
 		return err
 	}
-	if q.IsTool {
+	if x.Fact.Action == wire.ActTool {
 		x.Tool = x.Server.Tool(q.Tool)
 		return s.arguments(x)
 	}
@@ -61,8 +61,11 @@ func (s *Step) Call(_ context.Context, x *exchange.Exchange) error {
 // never gets here.
 func queryOf(x *exchange.Exchange) policy.Query {
 	q := policy.Query{Principal: x.Principal, Server: x.Endpoint, Method: x.Method(), Need: registry.Read}
-	if x.Fact.Action == wire.ActTool {
+	switch {
+	case x.Fact.Action == wire.ActTool:
 		q.IsTool, q.Tool = true, x.Request.Name()
+	case x.Origin != nil && x.Origin.Method == "tools/call": // a task is decided as the call that began it
+		q.IsTool, q.Tool = true, x.Origin.Name
 	}
 	return q
 }

@@ -68,6 +68,9 @@ type Pending struct {
 	Method   string
 }
 
+// Origin is the call that began a task.
+type Origin struct{ Method, Name string }
+
 // Mirrors are the headers that repeat parts of the body (2026-07-28), still
 // encoded, and the trace context as it arrived.
 type Mirrors struct {
@@ -121,6 +124,7 @@ type Exchange struct {
 	Session *Session      // admit; nil in the modern era
 	Resume  *Resume       // admit
 	Pending *Pending      // admit: Request answers this
+	Origin  *Origin       // admit: what began the task that Request is about
 	Capable string        // admit: the client's capabilities, a JSON object
 
 	View     *registry.Snapshot // authorize: the registry as of the decision
@@ -135,7 +139,7 @@ type Exchange struct {
 	Event   wire.Event               // run: the frame being walked
 	Source  string                   // aggregate: server that Message comes from; "" = Endpoint
 	Message *wire.Message            // run: its message; answer steps may rewrite it
-	Drop    fault.Kind               // answer steps: withhold this message and go on
+	Drop    fault.Kind               // answer steps, Face.Reply: withhold this message and go on
 	Back    *wire.Message            // answer steps: what the server is told instead
 
 	Final    *wire.Message // run: the last answer, released after record.Close

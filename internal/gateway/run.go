@@ -164,10 +164,7 @@ func (g *Gateway) answer(ctx context.Context, x *exchange.Exchange, a exchange.A
 		}
 	}
 	if x.Drop != "" {
-		x.Dropped++
-		if x.DropKind == "" {
-			x.DropKind = x.Drop
-		}
+		withhold(x)
 		return false, nil
 	}
 	if isLast(x) {
@@ -180,8 +177,20 @@ func (g *Gateway) answer(ctx context.Context, x *exchange.Exchange, a exchange.A
 	if err := x.Face.Reply(ctx, x); err != nil {
 		return false, fault.Wrap(fault.ClientGone, err)
 	}
+	if x.Drop != "" {
+		withhold(x)
+		return false, nil
+	}
 	x.Passed++
 	return false, nil
+}
+
+// withhold counts a message that does not reach the caller.
+func withhold(x *exchange.Exchange) {
+	x.Dropped++
+	if x.DropKind == "" {
+		x.DropKind = x.Drop
+	}
 }
 
 // isLast reports whether x.Message answers what the exchange asked.
