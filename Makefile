@@ -15,7 +15,9 @@ BUILD := $(GO) build -trimpath -ldflags "-buildid= -X main.version=$(VERSION)"
 STATICCHECK_VERSION := v0.8.2
 
 .DEFAULT_GOAL := build
-.PHONY: build run test tools peers fmt vet lint unit race doors interop cross soak fuzz bench clean
+CORPUS   ?=
+
+.PHONY: eval build run test tools peers fmt vet lint unit race doors interop cross soak fuzz bench clean
 
 build: ## bin/ostiary
 	$(BUILD) -o bin/ostiary ./cmd/ostiary
@@ -71,6 +73,9 @@ fuzz: ## every fuzz target for FUZZTIME
 
 bench: ## every Go benchmark
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
+
+eval: ## the detector against a labelled corpus: make eval CORPUS=FILE
+	$(GO) run ./test/eval -corpus "$(CORPUS)"
 
 clean: ## what was built; the gateway of make run stays, it holds keys
 	rm -rf bin
