@@ -315,7 +315,7 @@ func (p *pipe) read() {
 		if err != nil {
 			p.owner.step.cfg.Log(p.owner.srv.ID, "malformed message ends the server", err)
 			p.fail(err)
-			p.owner.step.closing.Go(p.conduit.Stop)
+			p.conduit.Stop()
 			return
 		}
 		if m.Kind() == wire.Notification && !pace.allow() {

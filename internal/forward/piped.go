@@ -196,6 +196,7 @@ func (p *piped) sharedPipe() (*pipe, error) {
 			return p.shared, nil
 		}
 		p.backoff.Ended(now)
+		p.step.closing.Go(p.shared.stop)
 		p.shared = nil
 	}
 	if wait := p.backoff.Wait(now); wait > 0 {
