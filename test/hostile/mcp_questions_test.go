@@ -44,6 +44,18 @@ func (w *site) m16Questions(t *testing.T) {
 		})
 		t.Run(q.method+" declared", func(t *testing.T) { w.m16Answered(t, q.method, q.params, q.capability, q.answer) })
 	}
+	t.Run("modern", func(t *testing.T) { // there a server asks in its result, never by a request
+		const answer = `{"jsonrpc":"2.0","id":%ID%,"result":{"resultType":"complete","content":[]}}`
+		w.up.On("tools/call", doortest.Events(`{"jsonrpc":"2.0","id":"q","method":"sampling/createMessage","params":{"messages":[],"maxTokens":1}}`, answer))
+		n := len(w.Exchanges())
+		r := w.client(t, "a", "main").Post(withCaps("1", "tools/call", wants, `"name":"echo","arguments":{}`))
+		if strings.Contains(string(r.Body), "sampling") || r.Message().Method != "" {
+			t.Errorf("the client saw %q", r.Messages)
+		}
+		if rec := w.last(t, n); rec.Dropped != 1 && rec.Outcome != "failed" {
+			t.Errorf("record %s", rec.Line)
+		}
+	})
 	for _, method := range []string{"tools/call", "foo/bar", "initialize"} {
 		t.Run(method, func(t *testing.T) {
 			told := w.asks(method, `{"name":"echo"}`)

@@ -77,6 +77,19 @@ func (w *site) m02Names(t *testing.T) {
 			return c.Tool("1", "echo", `{}`, doortest.Header{Name: "Mcp-Name"})
 		})
 	})
+	for method, k := range map[string]struct{ params, other string }{
+		"resources/read": {`{"uri":"test://one"}`, "test://two"}, "prompts/get": {`{"name":"greet","arguments":{"who":"x"}}`, "other"},
+	} {
+		t.Run(method, func(t *testing.T) {
+			w.quiet(t, "header_mismatch", 400, -32020, func() doortest.Reply {
+				return c.Call("1", method, k.params, doortest.Header{Name: "Mcp-Name", Value: k.other})
+			})
+			w.quiet(t, "header_mismatch", 400, -32020, func() doortest.Reply {
+				return c.Call("1", method, k.params, doortest.Header{Name: "Mcp-Method", Value: "tools/list"})
+			})
+			w.passes(t, method, func() doortest.Reply { return c.Call("1", method, k.params) })
+		})
+	}
 	t.Run("canonical", func(t *testing.T) {
 		_, req := w.passes(t, "tools/call", func() doortest.Reply {
 			return c.Tool("1", "echo", `{"text":"x"}`, doortest.Header{Name: "Mcp-Name", Value: "=?base64?ZWNobw==?="})

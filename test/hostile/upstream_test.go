@@ -1,10 +1,13 @@
 package hostile
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"ostiary.dev/ostiary/test/doortest"
@@ -30,7 +33,7 @@ func TestHostileServers(t *testing.T) {
 	inner := doortest.NewStdio(t, doortest.Script{})
 	servers := []doortest.Server{
 		{Name: "main", URL: main.URL(), Flags: []string{"--header", "Authorization=file:" + secret, "--header", "X-Api-Key=file:" + secret}},
-		{Name: "dump", Command: append([]string{"/bin/sh", "-c", `env > "$0/env"; ls -l /proc/self/fd > "$0/fd"; exec "$@"`, dump}, inner.Command...),
+		{Name: "dump", Command: append([]string{"/bin/sh", "-c", `env > "$0/env"; ls -l /proc/self/fd > "$0/fd"; sleep 600 & echo $! >> "$0/pids"; exec "$@"`, dump}, inner.Command...),
 			Env: append([]string{"KEY=" + envSecret}, inner.Env...)},
 	}
 	pipes := map[string]*doortest.Stdio{}
@@ -45,6 +48,7 @@ func TestHostileServers(t *testing.T) {
 	t.Run("U02", func(t *testing.T) { w.u02Addresses(t, bait) })
 	t.Run("U03", func(t *testing.T) { w.u03Redirects(t, bait) })
 	t.Run("U08", func(t *testing.T) { w.u08Pipes(t, pipes) })
+	t.Run("U08 group", func(t *testing.T) { w.u08Group(t, dump) })
 	t.Run("U09", func(t *testing.T) { w.u09Environment(t, dump) })
 	t.Run("U12", w.u12Framings)
 	t.Run("U13", w.u13Floods)
@@ -150,6 +154,37 @@ func (w *site) u08Pipes(t *testing.T, pipes map[string]*doortest.Stdio) {
 			}
 		})
 	}
+}
+
+// u08Group ends the session of a server that left a process behind, which
+// holds its standard output open: both are gone.
+func (w *site) u08Group(t *testing.T, dump string) {
+	c := w.legacy(t, "app", "dump", `{}`)
+	b, err := os.ReadFile(filepath.Join(dump, "pids"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Fields(string(b))
+	pid, err := strconv.Atoi(all[len(all)-1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, 0); err != nil {
+		t.Fatalf("the process that was left behind is not there: %v", err)
+	}
+	if r := c.Send("DELETE", ""); r.Status != 204 {
+		t.Errorf("%d %s", r.Status, r.Body)
+	}
+	doortest.Poll(t, "the end of the process that was left behind", func() bool { return gone(pid) })
+}
+
+// gone reports whether a process has ended; one that nobody waited for yet has.
+func gone(pid int) bool {
+	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		return true
+	}
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && strings.Contains(string(b), ") Z ")
 }
 
 func (w *site) u09Environment(t *testing.T, dump string) {
