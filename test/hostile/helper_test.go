@@ -133,6 +133,15 @@ type world struct {
 	up       *doortest.Upstream
 	sessions map[string]string // protocol version -> session of agent "app"
 	seen     int               // exchanges recorded and looked at
+	servers  map[string]bool   // onboarded by tests
+}
+
+// onboard registers a further server, unless an earlier run did.
+func (w *world) onboard(s doortest.Server) {
+	if !w.servers[s.Name] {
+		w.door.Onboard(s)
+		w.servers[s.Name] = true
+	}
 }
 
 // shared returns a function that sets a world up when it is first called and
@@ -144,7 +153,7 @@ func shared(config string) func(*testing.T) *world {
 		if w == nil {
 			h := newHost()
 			h.TB = t
-			next := &world{host: h, up: doortest.NewUpstream(h, doortest.Config{}), sessions: map[string]string{}}
+			next := &world{host: h, up: doortest.NewUpstream(h, doortest.Config{}), sessions: map[string]string{}, servers: map[string]bool{}}
 			next.door = doortest.Gateway(h, doortest.Options{
 				Servers: []doortest.Server{{Name: "s", URL: next.up.URL()}},
 				Agents:  []string{"app", "other"},

@@ -31,10 +31,13 @@ func (w *world) descriptors(t *testing.T) int {
 	return len(all)
 }
 
+// abortWorld is one of its own: what was given up is recorded late.
+var abortWorld = shared("")
+
 // TestH10AbortedRequests holds (R01 in short) that callers who leave in the
 // middle of a head, of a body or of an answer leave nothing behind.
 func TestH10AbortedRequests(t *testing.T) {
-	w := httpWorld(t)
+	w := abortWorld(t)
 	c := w.client(t, doortest.ModernVersion)
 	round := func(n int) {
 		for i := range n {

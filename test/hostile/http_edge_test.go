@@ -183,7 +183,7 @@ func fields(t *testing.T, w *world, version string, got doortest.Reply) []string
 
 func TestH21UnknownServers(t *testing.T) {
 	w := httpWorld(t)
-	w.door.Onboard(doortest.Server{Name: "hidden", URL: w.up.URL()})
+	w.onboard(doortest.Server{Name: "hidden", URL: w.up.URL()})
 	w.mark()
 	at := "https://" + w.door.Data
 	for _, version := range eras {

@@ -159,12 +159,15 @@ func TestS04SecondStream(t *testing.T) {
 			}
 		}
 		first.Close()
+		streams := 1
 		doortest.Poll(t, "the place to be free", func() bool {
 			s := c.Open(http.MethodGet, "")
 			s.Close()
+			streams++
 			return s.Status == 200
 		})
 		w.up.AwaitStreams(0)
+		doortest.Poll(t, "the records of all streams", func() bool { return len(w.exchanges()) == w.seen+streams })
 		w.mark()
 	}
 }
@@ -234,7 +237,7 @@ func TestS08PooledConnections(t *testing.T) {
 		if err := os.WriteFile(path, []byte("Bearer secret-"+name), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		w.door.Onboard(doortest.Server{Name: name, URL: w.up.URL(), Flags: []string{"--header", "Authorization=file:" + path}})
+		w.onboard(doortest.Server{Name: name, URL: w.up.URL(), Flags: []string{"--header", "Authorization=file:" + path}})
 		w.door.Grant("app", name, "modify")
 		w.door.Grant("other", name, "modify")
 	}
