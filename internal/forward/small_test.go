@@ -97,7 +97,7 @@ func TestSameOrigin(t *testing.T) {
 	for endpoint, want := range map[string]string{
 		"/messages?sessionId=1": "/messages?sessionId=1", "messages": "/messages", "?a=b": "/sse?a=b", "https://mcp.example:8443/m": "/m", "/a%2fb": "/a%2fb",
 		"https://mcp.example/m": "", "http://mcp.example:8443/m": "", "//evil.example/m": "", "https://evil.example:8443/m": "", "https://user@mcp.example:8443/m": "",
-		"https://mcp.example:8443@evil.example/": "", "file:///etc/passwd": "", "javascript:alert(1)": "", "http://[::1": "", "/a\nb": "", "/" + strings.Repeat("a", 8<<10): "", "HTTPS://127.0.0.1:8443/": "",
+		"https://mcp.example:8443@evil.example/": "", "file:///etc/passwd": "", "javascript:alert(1)": "", "http://[::1": "", "/a\nb": "", "/a?b c": "", "?\u00e4": "", "0? 00": "", "/" + strings.Repeat("a", 8<<10): "", "HTTPS://127.0.0.1:8443/": "",
 	} {
 		got, err := sameOrigin(base, endpoint)
 		if got != want || (err == nil) != (want != "") {
@@ -107,12 +107,13 @@ func TestSameOrigin(t *testing.T) {
 }
 
 func FuzzSameOrigin(f *testing.F) {
-	for _, s := range []string{"/m", "//x/y", "https://mcp.example/", "\\\\x", "/\r\nX: y", "?#"} {
+	for _, s := range []string{"/m", "//x/y", "https://mcp.example/", "\\\\x", "/\r\nX: y", "?#", "0? 00"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, endpoint string) {
 		target, err := sameOrigin("https://mcp.example/sse", endpoint)
-		if err == nil && (!strings.HasPrefix(target, "/") || strings.ContainsAny(target, "\r\n \x00")) {
+		visible := func(r rune) bool { return r > ' ' && r <= '~' }
+		if err == nil && (!strings.HasPrefix(target, "/") || strings.TrimFunc(target, visible) != "" || strings.ContainsAny(target, "\r\n \x00")) {
 			t.Errorf("%q became %q", endpoint, target)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -87,7 +88,11 @@ func sameOrigin(base, endpoint string) (string, error) {
 	if err != nil || u.Scheme != b.Scheme || u.Host != b.Host || u.User != nil || len(endpoint) > 8<<10 {
 		return "", fault.Wrap(fault.UpstreamBad, errors.New("the endpoint is not of the server's origin"))
 	}
-	return u.RequestURI(), nil
+	target := u.RequestURI()
+	if strings.ContainsFunc(target, func(r rune) bool { return r <= ' ' || r > '~' }) { // a query is kept as it came
+		return "", fault.Wrap(fault.UpstreamBad, errors.New("the endpoint is not an address"))
+	}
+	return target, nil
 }
 
 // Write posts one message.
