@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ostiary.dev/ostiary/internal/exchange"
@@ -34,6 +35,7 @@ type pipe struct {
 	calls   map[int64]*call
 	stream  *call             // the session's GET stream
 	backlog []exchange.Answer // frames for a stream that is not there, bounded
+	waiting int64             // bytes of backlog
 	alone   bool              // examination: no client can answer the server's questions
 	user    string            // principal whose calls it carries
 	mixed   bool              // it carried calls of several principals
@@ -49,8 +51,17 @@ type call struct {
 	mark   []byte
 	quiet  bool                 // initialize: not cancellable
 	frames chan exchange.Answer // bounded: a caller too slow for it is cut
+	held   atomic.Int64         // bytes of the messages in frames
+	most   int64                // of held
 	cut    chan struct{}
 }
+
+// queueBytes bounds what waits for one caller, besides the number of frames.
+const queueBytes = 8 << 20
+
+// queueLimit returns that bound; two messages of a server that may send larger ones
+// always fit.
+func (p *pipe) queueLimit() int64 { return max(queueBytes, 2*int64(p.owner.wire.Bytes)) }
 
 func newPipe(c conduit, owner *piped, alone bool) *pipe {
 	p := &pipe{conduit: c, owner: owner, alone: alone, done: make(chan struct{}), calls: map[int64]*call{}}
@@ -84,7 +95,7 @@ func (p *pipe) fail(err error) {
 }
 
 func (p *pipe) newCall(own int64, id, token wire.ID) *call {
-	return &call{own: own, id: id, token: token, frames: make(chan exchange.Answer, p.owner.step.limits.Queue), cut: make(chan struct{})}
+	return &call{own: own, id: id, token: token, most: p.queueLimit(), frames: make(chan exchange.Answer, p.owner.step.limits.Queue), cut: make(chan struct{})}
 }
 
 // ask sends x.Request under an id of the pipe's own.
@@ -176,7 +187,7 @@ func (c *call) yield(ctx context.Context, p *pipe, yield func(exchange.Answer, e
 	for {
 		select {
 		case a := <-c.frames:
-			if !yield(a, nil) {
+			if !c.pass(a, yield) {
 				return isAnswer(a.Message)
 			}
 			continue
@@ -184,7 +195,7 @@ func (c *call) yield(ctx context.Context, p *pipe, yield func(exchange.Answer, e
 		}
 		select {
 		case a := <-c.frames:
-			if !yield(a, nil) {
+			if !c.pass(a, yield) {
 				return isAnswer(a.Message)
 			}
 		case <-c.cut:
@@ -193,7 +204,7 @@ func (c *call) yield(ctx context.Context, p *pipe, yield func(exchange.Answer, e
 		case <-p.done:
 			select {
 			case a := <-c.frames: // it came before the end
-				if !yield(a, nil) {
+				if !c.pass(a, yield) {
 					return isAnswer(a.Message)
 				}
 				continue
@@ -209,6 +220,19 @@ func (c *call) yield(ctx context.Context, p *pipe, yield func(exchange.Answer, e
 			return false
 		}
 	}
+}
+
+// pass hands one frame on.
+func (c *call) pass(a exchange.Answer, yield func(exchange.Answer, error) bool) bool {
+	c.held.Add(-size(a))
+	return yield(a, nil)
+}
+
+func size(a exchange.Answer) int64 {
+	if a.Message == nil {
+		return 0
+	}
+	return int64(len(a.Message.Raw()))
 }
 
 func isAnswer(m *wire.Message) bool {
@@ -239,9 +263,9 @@ func (p *pipe) attach(ctx context.Context, x *exchange.Exchange) error {
 	c := p.newCall(0, wire.ID{}, wire.ID{})
 	p.stream = c
 	for _, a := range p.backlog {
-		c.frames <- a // the backlog is never longer than the queue
+		c.put(a) // the backlog is never longer than the queue
 	}
-	p.backlog = nil
+	p.backlog, p.waiting = nil, 0
 	x.Answers = func(yield func(exchange.Answer, error) bool) {
 		defer p.drop(c)
 		c.yield(ctx, p, yield)
@@ -359,8 +383,8 @@ func (p *pipe) route(m *wire.Message) error {
 		p.latest().put(a)
 	case p.stream != nil:
 		p.stream.put(a)
-	case len(p.backlog) < p.owner.step.limits.Queue:
-		p.backlog = append(p.backlog, a)
+	case len(p.backlog) < p.owner.step.limits.Queue && p.waiting+size(a) <= p.queueLimit():
+		p.backlog, p.waiting = append(p.backlog, a), p.waiting+size(a)
 	default:
 		return errNobody
 	}
@@ -436,15 +460,22 @@ func (p *pipe) routeListen(m *wire.Message, id wire.ID) error {
 	return nil
 }
 
-// put queues a frame, or cuts the call when its caller is too slow.
+// put queues a frame, or cuts the call when its caller is too slow. One
+// goroutine puts at a time.
 func (c *call) put(a exchange.Answer) {
-	select {
-	case c.frames <- a:
-	default:
+	n := size(a)
+	if c.held.Load()+n <= c.most {
+		c.held.Add(n)
 		select {
-		case <-c.cut:
+		case c.frames <- a:
+			return
 		default:
-			close(c.cut)
+			c.held.Add(-n)
 		}
+	}
+	select {
+	case <-c.cut:
+	default:
+		close(c.cut)
 	}
 }

@@ -220,6 +220,33 @@ func TestPipeCutsTheSlow(t *testing.T) {
 	}
 }
 
+// TestPipeBytes: what waits for one caller is bounded in bytes too.
+func TestPipeBytes(t *testing.T) {
+	p, c, _ := piping(t, false)
+	large := `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"` + strings.Repeat("x", queueBytes*2/5) + `"}}`
+	k, _ := asks(t, p, c, `"id":1`+list)
+	for range 3 {
+		c.lines <- large
+	}
+	<-k.cut
+	got, err := reads(t.Context(), p, k)
+	wantKind(t, "the slow caller", err, fault.Busy)
+	if len(got) != 2 || k.held.Load() != 0 {
+		t.Errorf("%d frames, %d bytes held", len(got), k.held.Load())
+	}
+	k, _ = asks(t, p, c, `"id":2`+list)
+	c.lines <- large
+	c.lines <- large
+	c.lines <- `{"jsonrpc":"2.0","id":2,"result":{"tools":[]}}`
+	if got, err := reads(t.Context(), p, k); err != nil || len(got) != 3 || k.held.Load() != 0 {
+		t.Errorf("%d frames, %v, %d bytes held", len(got), err, k.held.Load())
+	}
+	p.owner.wire.Bytes = queueBytes
+	if n := p.queueLimit(); n != 2*queueBytes {
+		t.Errorf("%d bytes of room for larger messages", n)
+	}
+}
+
 // TestPipePace: a flood of notifications is thinned, requests are not (M15).
 func TestPipePace(t *testing.T) {
 	p, c, _ := piping(t, false, func(c *Config) { c.Limits.PerSecond, c.Clock = 3, noon() })
