@@ -12,6 +12,7 @@ package admit
 import (
 	"context"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -29,8 +30,9 @@ import (
 
 // Config is what admit needs of the house.
 type Config struct {
-	Names   []string // accepted host names, lower case, without port
-	Origins []string // accepted origins, exact
+	Names   []string       // accepted host names, lower case, without port
+	Origins []string       // accepted origins, exact
+	Trusted []netip.Prefix // proxies whose X-Forwarded-For names the caller
 	Handles *keys.Handles
 	Clock   clock.Clock
 	Budget  *quota.Budget
@@ -113,7 +115,7 @@ type handler struct {
 // Serve takes one HTTP request in, as one exchange.
 func (h *handler) Serve(ctx context.Context, w http1.Response, r *http1.Request) {
 	d := h.door
-	x := &exchange.Exchange{ID: newID(), Start: d.cfg.Clock.Now(), Peer: r.Peer}
+	x := &exchange.Exchange{ID: newID(), Start: d.cfg.Clock.Now(), Peer: peerOf(r, d.cfg.Trusted)}
 	f := &face{door: d, w: w, r: r}
 	x.Face = f
 	err := f.edge(x)

@@ -238,6 +238,8 @@ func statusOf(x *exchange.Exchange) int {
 	switch {
 	case x.Fault != nil && x.Fault.Kind == fault.MethodUnknown && x.Era == wire.Legacy:
 		return 200
+	case x.Fault != nil && x.Fault.Kind == fault.BadParams && x.View != nil:
+		return 200 // the message was well-formed; what it says does not fit the tool
 	case x.Fault != nil:
 		return x.Fault.Status()
 	case x.Verb == exchange.End:

@@ -64,7 +64,7 @@ func (h *hello) result(answers map[string]*wire.Message) []byte {
 	var b strings.Builder
 	info := `{"name":"ostiary","version":` + string(wire.Quote(h.step.Version)) + `}`
 	if h.x.Era == wire.Modern {
-		b.WriteString(`{"resultType":"complete","supportedVersions":["2026-07-28"],"ttlMs":0,"cacheScope":"private","_meta":{"io.modelcontextprotocol/serverInfo":` + info + `}`)
+		b.WriteString(`{"resultType":"complete","supportedVersions":["2026-07-28","2025-11-25","2025-06-18","2025-03-26","2024-11-05"],"ttlMs":0,"cacheScope":"private","_meta":{"io.modelcontextprotocol/serverInfo":` + info + `}`)
 	} else {
 		b.WriteString(`{"protocolVersion":"` + string(h.x.Version) + `","serverInfo":` + info)
 	}

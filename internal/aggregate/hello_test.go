@@ -35,7 +35,7 @@ func TestHello(t *testing.T) {
 func TestHelloAlone(t *testing.T) {
 	s := world(t)
 	m := only(t, split(t, s, modern(t, "server/discover", "")), &servers{})
-	const want = `{"jsonrpc":"2.0","id":7,"result":{"resultType":"complete","supportedVersions":["2026-07-28"],"ttlMs":0,"cacheScope":"private",` +
+	const want = `{"jsonrpc":"2.0","id":7,"result":{"resultType":"complete","supportedVersions":["2026-07-28","2025-11-25","2025-06-18","2025-03-26","2024-11-05"],"ttlMs":0,"cacheScope":"private",` +
 		`"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"ostiary","version":"1.2.3"}},"capabilities":{}}}`
 	if string(m.Raw()) != want {
 		t.Errorf("%s\nwant %s", m.Raw(), want)

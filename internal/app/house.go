@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"time"
 
@@ -88,7 +89,7 @@ func (a *App) newHouse() (*house, error) {
 	h.who = &identify.Step{Verifier: identity.NewVerifier(a.ring.HashToken, keys.TrustDomain), Live: a.live, Clock: a.clock}
 	h.may = &authorize.Step{Live: a.live, Drift: a.drifted.add}
 	h.door = admit.New(admit.Config{
-		Names: c.ServedNames(), Origins: c.Listeners.Data.CORSOrigins, Handles: a.ring.Handles(), Clock: a.clock,
+		Names: c.ServedNames(), Origins: c.Listeners.Data.CORSOrigins, Trusted: prefixes(c.TrustedProxies), Handles: a.ring.Handles(), Clock: a.clock,
 		Budget: h.budget, Rate: h.rate, Wire: a.wireLimits(), Forget: h.forward.Forget,
 		Limits: admit.Limits{
 			InFlight: l.InFlight, Streams: l.Streams, Listen: l.ListenStreams, Sessions: l.Sessions, Batch: l.BatchMembers,
@@ -117,6 +118,19 @@ func (a *App) newHouse() (*house, error) {
 	}
 	h.door.Serve(h.path)
 	return h, nil
+}
+
+// prefixes returns the validated addresses and prefixes of the configuration.
+func prefixes(texts []string) []netip.Prefix {
+	var out []netip.Prefix
+	for _, text := range texts {
+		if p, err := netip.ParsePrefix(text); err == nil {
+			out = append(out, p)
+		} else if a, err := netip.ParseAddr(text); err == nil {
+			out = append(out, netip.PrefixFrom(a, a.BitLen()))
+		}
+	}
+	return out
 }
 
 // still reports whether an exchange under way may go on.
