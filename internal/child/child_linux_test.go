@@ -90,12 +90,18 @@ func watch(t *testing.T, pid string) int {
 // A descendant in a session of its own escapes the group and keeps the pipes;
 // neither Read nor Stop may hang on it.
 func TestU08EscapedDescendantDoesNotHang(t *testing.T) {
-	p := begin(t, Spec{Command: script("escape"), Grace: time.Millisecond})
-	pid, err := p.Read()
-	if err != nil {
-		t.Fatal(err)
+	p := begin(t, Spec{Command: script("escape"), Grace: time.Second})
+	pid := ""
+	for pid == "" { // child and descendant write in either order
+		line, err := p.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := strconv.Atoi(string(line)); err == nil {
+			pid = string(line)
+		}
 	}
-	fd := watch(t, string(pid))
+	fd := watch(t, pid)
 	if _, err := lines(p); err != io.EOF {
 		t.Errorf("after the child's end: %v", err)
 	}

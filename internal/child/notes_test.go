@@ -77,7 +77,7 @@ func TestStderrTailIsBounded(t *testing.T) {
 
 func TestStderrNeverBlocksTheChild(t *testing.T) {
 	count := 0
-	p := begin(t, Spec{Command: script("noise"), Stderr: func(line string) {
+	p := begin(t, Spec{Command: script("noise"), Grace: time.Minute, Stderr: func(line string) {
 		count++
 		if strings.ContainsAny(line, "\x1b\u202e") {
 			t.Errorf("line %q", line)
