@@ -271,7 +271,7 @@ func (w *site) m22Arguments(t *testing.T) {
 			"extra beside what is missing": `{"admin":true}`,
 		} {
 			t.Run(era+" "+name, func(t *testing.T) {
-				r := w.quiet(t, "bad_params", 400, -32602, func() doortest.Reply { return c.Tool(`"k"`, "strict", arguments) })
+				r := w.quiet(t, "bad_params", 200, -32602, func() doortest.Reply { return c.Tool(`"k"`, "strict", arguments) })
 				if string(r.Message().ID) != `"k"` || strings.Contains(string(r.Body), "admin") {
 					t.Errorf("%s", r.Body)
 				}
@@ -319,10 +319,10 @@ func (w *site) m23Schemas(t *testing.T, schemas, canary *doortest.Upstream) {
 		t.Errorf("a reference was fetched %d times", canary.Accepted())
 	}
 	main := w.client(t, "app", "main")
-	w.quiet(t, "bad_params", 400, -32602, func() doortest.Reply {
+	w.quiet(t, "bad_params", 200, -32602, func() doortest.Reply {
 		return main.Tool("1", "slowly", `{"s":"`+strings.Repeat("a", 30000)+`!"}`)
 	})
-	w.quiet(t, "bad_params", 400, -32602, func() doortest.Reply {
+	w.quiet(t, "bad_params", 200, -32602, func() doortest.Reply {
 		return main.Tool("1", "nested", strings.Repeat(`{"child":`, 40)+`{"x":1}`+strings.Repeat(`}`, 40))
 	})
 	w.up.On("tools/call", done)
