@@ -27,8 +27,6 @@ func (s *Step) inputRequired(x *exchange.Exchange) error {
 	switch {
 	case !r.Get("resultType").Exists(), ok && kind == "complete":
 		return nil
-	case ok && kind == "task" && declaresTasks(x.Capable):
-		return nil
 	case !ok || kind != "input_required" || !x.Fact.MRTR:
 		return fault.Newf(fault.UpstreamBad, "The server's answer has a result type that was not negotiated.")
 	}
@@ -48,11 +46,6 @@ func (s *Step) inputRequired(x *exchange.Exchange) error {
 		}
 	}
 	return nil
-}
-
-func declaresTasks(capable string) bool {
-	v, err := wire.ParseValue([]byte(capable), wire.DefaultLimits())
-	return err == nil && v.Get("extensions").Get("io.modelcontextprotocol/tasks").Exists()
 }
 
 // elicitation refuses questions that a person should not be asked through a

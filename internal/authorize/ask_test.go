@@ -139,7 +139,7 @@ func TestInputRequired(t *testing.T) {
 		{"tools/call", everything, ask("elicitation/create", `{"mode":"url","message":"m","elicitationId":"e","url":"http://a.example/"}`), fault.ElicitationBlocked},
 		{"tools/call", everything, `{"resultType":"vendor"}`, fault.UpstreamBad},
 		{"tools/call", everything, `{"resultType":"task","taskId":"1"}`, fault.UpstreamBad},
-		{"tools/call", `{"extensions":{"io.modelcontextprotocol/tasks":{}}}`, `{"resultType":"task","taskId":"1"}`, ""},
+		{"tools/call", `{"extensions":{"io.modelcontextprotocol/tasks":{}}}`, `{"resultType":"task","taskId":"1"}`, fault.UpstreamBad},
 		{"tools/list", everything, `{"resultType":"input_required","requestState":"s"}`, fault.UpstreamBad},
 	} {
 		members := ""
