@@ -32,6 +32,11 @@ func translate(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return registry.ErrNotFound
 	}
+	for _, own := range []error{ErrDSN, ErrUnreachable, ErrServer, ErrExists, ErrMissing, ErrForeign, ErrDamaged, ErrNewer, ErrLocked, ErrLost} {
+		if errors.Is(err, own) {
+			return err // translated where it arose
+		}
+	}
 	var connect *pgconn.ConnectError
 	if errors.As(err, &connect) {
 		return unreachable(connect.Unwrap())
@@ -46,9 +51,9 @@ func translate(err error) error {
 	case foreignKeyViolation:
 		return registry.ErrNotFound // the agent or server that a row names
 	case lockNotAvailable:
-		return errors.Join(ErrLocked, native)
+		return fmt.Errorf("%w (%w)", ErrLocked, native)
 	case undefinedTable, undefinedColumn, dataCorrupted, indexCorrupted:
-		return errors.Join(ErrDamaged, native)
+		return fmt.Errorf("%w (%w)", ErrDamaged, native)
 	}
 	if strings.HasPrefix(native.Code, "08") || strings.HasPrefix(native.Code, "57P") {
 		return unreachable(native)

@@ -1,4 +1,4 @@
-package postgres
+package pgtest
 
 import (
 	"crypto/ecdsa"
@@ -14,17 +14,17 @@ import (
 	"time"
 )
 
-// hostName is the name in the server's certificate.
-const hostName = "db.example.test"
+// HostName is the name in the server's certificate.
+const HostName = "db.example.test"
 
 // certify makes the server's certificate, which is its own authority.
-func (c *cluster) certify() error {
+func (c *Cluster) certify() error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
 	}
 	from := time.Now().Add(-time.Hour)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: hostName}, DNSNames: []string{hostName},
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: HostName}, DNSNames: []string{HostName},
 		NotBefore: from, NotAfter: from.Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -42,4 +42,5 @@ func (c *cluster) certify() error {
 	return errors.Join(write("server.crt", "CERTIFICATE", der), write("server.key", "PRIVATE KEY", private))
 }
 
-func (c *cluster) authority() string { return filepath.Join(c.data(), "server.crt") }
+// Authority is the path of the certificate that signed the server's.
+func (c *Cluster) Authority() string { return filepath.Join(c.data(), "server.crt") }
