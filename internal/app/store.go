@@ -10,6 +10,7 @@ import (
 
 	"ostiary.dev/ostiary/internal/admin"
 	"ostiary.dev/ostiary/internal/egress"
+	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/store"
 	"ostiary.dev/ostiary/internal/store/postgres"
 	"ostiary.dev/ostiary/internal/store/sqlite"
@@ -150,8 +151,8 @@ const (
 )
 
 // watchStore keeps the store's check until ctx ends. Calls go on while the
-// store cannot be reached: they are decided by the registry as it was read.
-// Nothing but this process changes it, unless it lost the store.
+// store cannot be reached: they are decided by the registry as it was read, and
+// nothing but this process changes it.
 func (a *App) watchStore(ctx context.Context) {
 	db, ok := a.store.(interface{ Ping(context.Context) error })
 	if !ok {
@@ -159,9 +160,7 @@ func (a *App) watchStore(ctx context.Context) {
 	}
 	tick := time.NewTicker(storeEvery)
 	defer tick.Stop()
-	for {
-		state, detail := storeState(ctx, db.Ping)
-		a.health.Set(checkStore, state, detail)
+	for a.lookAtStore(ctx, db.Ping) {
 		select {
 		case <-ctx.Done():
 			return
@@ -170,16 +169,24 @@ func (a *App) watchStore(ctx context.Context) {
 	}
 }
 
-// storeState returns state and detail of the check.
-func storeState(ctx context.Context, ping func(context.Context) error) (state, detail string) {
+// lookAtStore sets the store's check and reports whether the store is still
+// ours. Another process that took it may have revoked what this one would
+// allow, so from then on nobody is known here and every call is refused
+// (TestPostgresGateway).
+func (a *App) lookAtStore(ctx context.Context, ping func(context.Context) error) bool {
 	ctx, cancel := context.WithTimeout(ctx, storeWait)
 	defer cancel()
 	err := ping(ctx)
 	switch {
 	case err == nil:
-		return stateOK, ""
-	case errors.Is(err, postgres.ErrLost), errors.Is(err, postgres.ErrLocked):
-		return stateFail, err.Error()
+		a.health.Set(checkStore, stateOK, "")
+	case errors.Is(err, postgres.ErrLost):
+		a.health.Set(checkStore, stateFail, "calls are refused: "+err.Error())
+		a.live.Swap(registry.NewSnapshot(a.live.Load().Version(), nil, nil, nil, nil, nil))
+		a.logError("the store belongs to another process; calls are refused", err)
+		return false
+	default:
+		a.health.Set(checkStore, stateDegraded, "servers, agents and grants cannot be changed: "+err.Error())
 	}
-	return stateDegraded, "servers, agents and grants cannot be changed: " + err.Error()
+	return true
 }

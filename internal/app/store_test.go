@@ -162,28 +162,47 @@ func storeReadiness(t *testing.T, c *pgtest.Cluster) {
 			t.Error(err)
 		}
 	}()
+	register := admin.RegisterAgent{ID: "robot", Change: admin.Change{Reason: "r"}}
+	if _, err := a.API().RegisterAgent(t.Context(), register); err != nil {
+		t.Fatal(err)
+	}
 	ping := a.store.(*postgres.DB).Ping
-	state := func(want string) {
+	look := func() string {
+		ours := a.lookAtStore(t.Context(), ping)
+		for _, check := range a.health.Checks() {
+			if check.Name == checkStore {
+				if ours == (check.State == stateFail) {
+					t.Errorf("ours is %v, the check %+v", ours, check)
+				}
+				return check.State
+			}
+		}
+		return ""
+	}
+	state := func(want string, known bool) {
 		t.Helper()
-		if got, detail := storeState(t.Context(), ping); got != want {
-			t.Errorf("state is %s (%s), want %s", got, detail, want)
+		if got := look(); got != want {
+			t.Errorf("state is %s, want %s", got, want)
+		}
+		if got := a.live.Load().AgentActive("robot"); got != known {
+			t.Errorf("the agent is known: %v, want %v", got, known)
 		}
 	}
-	state(stateOK)
+	state(stateOK, true)
 	if err := c.Crash(); err != nil {
 		t.Fatal(err)
 	}
-	state(stateDegraded)
+	state(stateDegraded, true)
 	if err := c.Boot(); err != nil {
 		t.Fatal(err)
 	}
-	state(stateOK)
+	state(stateOK, true)
 	c.SQL(t, database, "UPDATE ostiary.owner SET epoch = epoch + 1")
 	c.SQL(t, "postgres", "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '"+database+"'")
 	for got := stateDegraded; got == stateDegraded; { // the broken connection is noticed first
-		got, _ = storeState(t.Context(), ping)
+		got = look()
 	}
-	state(stateFail)
+	state(stateFail, false)
 }
 
 func TestInitStoreChoices(t *testing.T) {
