@@ -147,7 +147,7 @@ const checkStore = "store"
 // the answer may take.
 const (
 	storeEvery = 5 * time.Second
-	storeWait  = 4 * time.Second
+	storeWait  = 8 * time.Second
 )
 
 // watchStore keeps the store's check until ctx ends. Calls go on while the

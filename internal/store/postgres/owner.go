@@ -53,22 +53,30 @@ func (o *owner) prepare(ctx context.Context, conn *pgx.Conn) error {
 			return fmt.Errorf("set %s: %w", s[0], err)
 		}
 	}
-	_, locked := conn.Exec(ctx, "SELECT pg_advisory_lock("+lockKey+")")
-	if locked != nil && !errors.Is(translate(locked), ErrLocked) {
-		return fmt.Errorf("own the store: %w", locked)
+	// Before the lock as well: the next owner may hold it for long.
+	if err := o.compare(ctx, conn); err != nil {
+		return err
 	}
-	if ours := o.epoch.Load(); ours != 0 {
-		// Also without the lock: who has it may be our own session that
-		// the server still holds for alive, or the next owner.
-		var now int64
-		if err := conn.QueryRow(ctx, "SELECT epoch FROM owner").Scan(&now); err != nil {
-			return fmt.Errorf("read the owner: %w", err)
-		}
-		if now != ours {
-			return ErrLost
-		}
+	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock("+lockKey+")"); err != nil {
+		return fmt.Errorf("own the store: %w", err)
 	}
-	return locked
+	return o.compare(ctx, conn)
+}
+
+// compare returns ErrLost when somebody opened the store after us.
+func (o *owner) compare(ctx context.Context, conn *pgx.Conn) error {
+	ours := o.epoch.Load()
+	if ours == 0 {
+		return nil
+	}
+	var now int64
+	if err := conn.QueryRow(ctx, "SELECT epoch FROM owner").Scan(&now); err != nil {
+		return fmt.Errorf("read the owner: %w", err)
+	}
+	if now != ours {
+		return ErrLost
+	}
+	return nil
 }
 
 // take counts the epoch up: from now on the store is ours.

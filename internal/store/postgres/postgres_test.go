@@ -328,7 +328,7 @@ func TestReconnects(t *testing.T) {
 // store. The first one must not go on: what it knows is old.
 func TestLostStore(t *testing.T) {
 	c := created(t)
-	db := opened(t, quick(c))
+	db := opened(t, c)
 	end(t, c)
 	other, err := Open(c)
 	if err != nil {
