@@ -1,6 +1,6 @@
-# Ostiary needs Go and git to build and run. The tests also use npm, Python and
-# a C compiler (for the race detector) where they are installed; what is missing
-# is left out and said, or is a failure when CI=true.
+# Ostiary needs Go and git to build and run. The tests also use npm, Python, a C
+# compiler (for the race detector) and PostgreSQL where they are installed; what
+# is missing is left out and said, or is a failure when CI=true.
 
 GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
@@ -17,7 +17,7 @@ STATICCHECK_VERSION := v0.8.2
 .DEFAULT_GOAL := build
 CORPUS   ?=
 
-.PHONY: eval build run test tools peers fmt vet lint unit race doors interop cross soak fuzz bench clean
+.PHONY: eval build run test tools postgres peers fmt vet lint unit race doors interop cross soak fuzz bench clean
 
 build: ## bin/ostiary
 	$(BUILD) -o bin/ostiary ./cmd/ostiary
@@ -27,12 +27,15 @@ run: build ## a gateway in ./.ostiary in front of the sample server
 	@sh scripts/run.sh
 
 # What make test runs, in this order; the first failure stops.
-test: build tools fmt vet lint unit race peers doors interop
+test: build tools postgres fmt vet lint unit race peers doors interop
 	@$(MAKE) --no-print-directory cross SYSTEMS="darwin/arm64 windows/amd64"
 	@echo "make test: all parts passed"
 
 tools:
 	@GO="$(GO)" sh scripts/tools.sh $(STATICCHECK_VERSION)
+
+postgres: ## the server that the store's tests start for themselves
+	@sh scripts/postgres.sh
 
 peers: ## the foreign clients and servers of the interop tests
 	sh test/interop/install.sh

@@ -44,6 +44,7 @@ var floors = map[string]int{
 	"meter":           5, // metrics and traces
 	"wrapper":         5, // the stdio shim
 	"store/sqlite":    5, // drivers
+	"store/postgres":  5,
 	"store/storetest": 5,
 
 	"gateway": 6, // THE PATH

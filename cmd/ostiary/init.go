@@ -24,6 +24,8 @@ func newInit(c *cli) *cobra.Command {
 	f.StringVar(&o.AdminListen, "admin-listen", "", "address for health and metrics (default 127.0.0.1:8444)")
 	f.StringVar(&o.LoopbackPlaintext, "loopback-plaintext", "", "also serve plain HTTP, without credentials, on this loopback address")
 	f.StringVar(&o.LoopbackAgent, "loopback-agent", "", "the agent that every caller on that address is")
+	f.StringVar(&o.Store, "store", "", "database of servers, agents and grants: sqlite or postgres (default sqlite)")
+	f.StringVar(&o.DSN, "dsn", "", "where the PostgreSQL connection string is: env:NAME or file:PATH")
 	return cmd
 }
 
@@ -40,6 +42,7 @@ func (c *cli) init(o app.InitOptions) error {
 	if err != nil {
 		return err
 	}
+	o.Environ = c.environ
 	if err := app.Init(dir, o); err != nil {
 		return app.InitError(err)
 	}

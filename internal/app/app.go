@@ -3,7 +3,7 @@
 // needs. Commands use it for one change, up for the life of a gateway; tests
 // build it too.
 //
-// It is the only room that knows a store driver. It reads no flag and no
+// It is the only room that knows the store drivers. It reads no flag and no
 // environment variable but through what cmd hands in, and decides nothing
 // about any call.
 package app
@@ -32,7 +32,7 @@ import (
 	"ostiary.dev/ostiary/internal/meter"
 	"ostiary.dev/ostiary/internal/record"
 	"ostiary.dev/ostiary/internal/registry"
-	"ostiary.dev/ostiary/internal/store/sqlite"
+	"ostiary.dev/ostiary/internal/store"
 )
 
 // Names of what lies in the data directory, beside the keys folder.
@@ -71,7 +71,7 @@ type App struct {
 
 	lock    *lock
 	ring    *keys.Ring
-	store   *sqlite.DB
+	store   store.Store
 	live    *registry.Live
 	admin   *admin.Admin
 	record  *record.Step
@@ -171,15 +171,15 @@ func (a *App) open() error {
 	if a.ring, err = keys.Open(a.dir); err != nil {
 		return fmt.Errorf("open keys: %w", err)
 	}
-	if a.store, err = sqlite.Open(filepath.Join(a.dir, storeName)); err != nil {
-		return fmt.Errorf("open store: %w", err)
+	a.guard = egress.New(egress.Config{})
+	if a.store, err = a.storeAt().open(); err != nil {
+		return err
 	}
 	if a.records, err = record.OpenFile(filepath.Join(a.dir, recordName)); err != nil {
 		return fmt.Errorf("open record: %w", err)
 	}
 	a.record = record.New(a.records, a.clock)
 	a.live = &registry.Live{}
-	a.guard = egress.New(egress.Config{})
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.meters, a.gather = meter.New(reg, meter.Config{Version: a.options.Version, Known: knownMethod}), reg

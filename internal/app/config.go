@@ -101,8 +101,16 @@ type LocalListener struct {
 
 // StoreConfig is the database.
 type StoreConfig struct {
-	// Driver is "sqlite": a file in the data directory.
-	Driver string `yaml:"driver" enum:"sqlite"`
+	// Driver is "sqlite", a file in the data directory, or "postgres", a
+	// PostgreSQL server. Default: sqlite. Another driver is another store:
+	// nothing is carried over.
+	Driver string `yaml:"driver" enum:"sqlite,postgres"`
+	// DSN is a reference to the PostgreSQL connection string, env:NAME or
+	// file:PATH, for example
+	// postgres://USER:PASSWORD@HOST:5432/DATABASE?sslmode=verify-full. One
+	// database holds the store of one gateway. A host that is neither a
+	// loopback address nor a unix socket must be reached with verify-full.
+	DSN string `yaml:"dsn"`
 }
 
 // Limits bound what callers and servers may use. A size is bytes, or a number

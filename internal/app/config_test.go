@@ -86,7 +86,10 @@ func TestParseReportsWhereAndWhat(t *testing.T) {
 		"plaintext for no id":       {head + "listeners: {local: {address: \"127.0.0.1:1\", plaintext: loopback, agent: A}}\n", "listeners.local.agent: an id is"},
 		"plaintext everywhere":      {head + "listeners: {local: {address: \"127.0.0.1:1\", plaintext: always, agent: a}}\n", "listeners.local.plaintext: must be loopback"},
 		"a proxy that is no prefix": {head + "trusted_proxies: [10.0.0.0/33]\n", "trusted_proxies[0]: must be an IP address"},
-		"another store":             {head + "store: {driver: postgres}\n", "store.driver: must be sqlite"},
+		"another store":             {head + "store: {driver: oracle}\n", "store.driver: must be sqlite or postgres"},
+		"postgres without dsn":      {head + "store: {driver: postgres}\n", "store.dsn: is missing"},
+		"a dsn without postgres":    {head + "store: {dsn: \"env:A\"}\n", "store.dsn: belongs to driver: postgres"},
+		"a dsn of sqlite":           {head + "store: {driver: sqlite, dsn: \"env:A\"}\n", "store.dsn: belongs to driver: postgres"},
 		"http telemetry":            {head + "telemetry: {otlp_endpoint: \"http://127.0.0.1:4318\"}\n", "telemetry.otlp_endpoint: must be https"},
 		"a server without a name":   {head + "servers: [{url: \"https://a\"}]\n", "servers[0].name: is missing"},
 		"a server without anything": {head + "servers: [{name: a}]\n", "servers[0]: needs url or command"},
@@ -115,6 +118,13 @@ func TestParseReportsEverythingAtOnce(t *testing.T) {
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Fatalf("got %v, want %v", got, want)
+	}
+}
+
+func TestAConnectionStringInClearTextIsRefusedAndNotRepeated(t *testing.T) {
+	_, ps := parse(t, head+"store: {driver: postgres, dsn: \"postgres://u:canary-9@db/x\"}\n")
+	if !strings.Contains(ps.Error(), "store.dsn: must be a reference") || strings.Contains(ps.Error(), "canary") {
+		t.Fatalf("got %s", ps.Error())
 	}
 }
 
@@ -191,7 +201,7 @@ func TestEnvironmentSetsWhatItMay(t *testing.T) {
 func TestEnvironmentCannotLoosen(t *testing.T) {
 	for name, value := range map[string]string{
 		"OSTIARY_MODE": "observe", "OSTIARY_LISTENERS_DATA_ADDRESS": "0.0.0.0:1", "OSTIARY_LISTENERS_LOCAL_ADDRESS": "127.0.0.1:1",
-		"OSTIARY_TRUSTED_PROXIES": "0.0.0.0/0", "OSTIARY_STORE_DRIVER": "sqlite", "OSTIARY_DATA_DIR": "/x",
+		"OSTIARY_TRUSTED_PROXIES": "0.0.0.0/0", "OSTIARY_STORE_DRIVER": "sqlite", "OSTIARY_STORE_DSN": "env:X", "OSTIARY_DATA_DIR": "/x",
 		"OSTIARY_LISTENERS_DATA_CORS_ORIGINS": "*", "OSTIARY_SERVERS": "[]",
 	} {
 		if _, err := Parse("f", []byte(head), env(name, value)); err == nil || !strings.Contains(err.Error(), name) {

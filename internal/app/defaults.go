@@ -11,7 +11,7 @@ func (c *Config) fill() {
 	l := &c.Listeners
 	l.Data.Address = cmp.Or(l.Data.Address, "127.0.0.1:8443")
 	l.Admin.Address = cmp.Or(l.Admin.Address, "127.0.0.1:8444")
-	c.Store.Driver = cmp.Or(c.Store.Driver, "sqlite")
+	c.Store.Driver = cmp.Or(c.Store.Driver, driverSQLite)
 	c.Logs.Format = cmp.Or(c.Logs.Format, "text")
 	c.Logs.Level = cmp.Or(c.Logs.Level, "info")
 	if c.Telemetry.SampleRatio == nil {

@@ -8,12 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"ostiary.dev/ostiary/internal/admin"
 	"ostiary.dev/ostiary/internal/clock"
 	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/registry"
-	"ostiary.dev/ostiary/internal/store/sqlite"
 )
 
 // ErrGateway says that the directory already holds a gateway.
@@ -26,6 +26,9 @@ type InitOptions struct {
 	AdminListen       string // admin listener, host:port
 	LoopbackPlaintext string // plain HTTP listener, loopback host:port
 	LoopbackAgent     string // agent that its callers are
+	Store             string // driver, "sqlite" or "postgres"
+	DSN               string // reference to the connection string of postgres
+	Environ           func(string) (string, bool)
 	Clock             clock.Clock
 }
 
@@ -61,6 +64,21 @@ func (o InitOptions) check() error {
 	if (o.LoopbackPlaintext == "") != (o.LoopbackAgent == "") {
 		return fmt.Errorf("%w: --loopback-plaintext and --loopback-agent belong together", errChoice)
 	}
+	return o.checkStore()
+}
+
+func (o InitOptions) checkStore() error {
+	switch {
+	case o.Store != "" && o.Store != driverSQLite && o.Store != driverPostgres:
+		return fmt.Errorf("%w: --store must be %s or %s", errChoice, driverSQLite, driverPostgres)
+	case (o.Store == driverPostgres) != (o.DSN != ""):
+		return fmt.Errorf("%w: --store postgres and --dsn belong together", errChoice)
+	case o.DSN == "":
+		return nil
+	}
+	if err := reference(o.DSN); err != nil {
+		return fmt.Errorf("%w: --dsn %w", errChoice, err)
+	}
 	return nil
 }
 
@@ -75,6 +93,14 @@ func Init(dir string, o InitOptions) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return err
+	}
+	// A path on the command line starts where the command was called; one in
+	// the file would start where the file is.
+	if path, ok := strings.CutPrefix(o.DSN, "file:"); ok {
+		if path, err = filepath.Abs(path); err != nil {
+			return err
+		}
+		o.DSN = "file:" + path
 	}
 	made, err := prepare(dir)
 	if err != nil {
@@ -122,7 +148,13 @@ func build(dir string, o InitOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(aside)) }()
-	if err := fill(aside, o); err != nil {
+	undo, err := fill(aside, o)
+	defer func() {
+		if err != nil && undo != nil {
+			err = errors.Join(err, undo())
+		}
+	}()
+	if err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(aside)
@@ -156,30 +188,27 @@ func build(dir string, o InitOptions) (err error) {
 	return err
 }
 
-// fill makes every file of a new gateway in dir.
-func fill(dir string, o InitOptions) error {
+// fill makes every file of a new gateway in dir, and its store. undo, which is
+// nil when there is nothing to do, takes back what lies elsewhere.
+func fill(dir string, o InitOptions) (undo func() error, err error) {
 	if _, err := keys.Create(dir); err != nil {
-		return fmt.Errorf("make keys: %w", err)
+		return nil, fmt.Errorf("make keys: %w", err)
 	}
-	db, err := sqlite.Create(filepath.Join(dir, storeName))
-	if err != nil {
-		return fmt.Errorf("make store: %w", err)
-	}
-	if err := db.Close(); err != nil {
-		return fmt.Errorf("make store: %w", err)
+	at := o.storeAt(dir)
+	if err := at.create(); err != nil {
+		return nil, err
 	}
 	if err := os.Mkdir(filepath.Join(dir, runName), 0o700); err != nil {
-		return err
+		return at.remove, err
 	}
-	text := o.text()
-	if err := writeSynced(filepath.Join(dir, ConfigName), text); err != nil {
-		return err
+	if err := writeSynced(filepath.Join(dir, ConfigName), o.text()); err != nil {
+		return at.remove, err
 	}
-	a, err := Open(context.Background(), dir, Options{Clock: o.Clock})
+	a, err := Open(context.Background(), dir, Options{Clock: o.Clock, Environ: o.Environ})
 	if err != nil {
-		return err
+		return at.remove, err
 	}
-	return errors.Join(a.first(o), a.Close())
+	return at.remove, errors.Join(a.first(o), a.Close())
 }
 
 // first makes what a new registry holds, and the record's first entry.
@@ -227,6 +256,9 @@ func (o InitOptions) text() []byte {
 	if o.LoopbackPlaintext != "" {
 		b.WriteString("  local:   # a loosening: every local program that connects here is this agent\n")
 		fmt.Fprintf(&b, "    address: %s\n    plaintext: loopback\n    agent: %s\n", quote(o.LoopbackPlaintext), quote(o.LoopbackAgent))
+	}
+	if o.Store == driverPostgres {
+		fmt.Fprintf(&b, "store:\n  driver: postgres\n  dsn: %s   # a reference; the connection string is not written here\n", quote(o.DSN))
 	}
 	return b.Bytes()
 }

@@ -41,6 +41,7 @@ func (a *App) Serve(ctx context.Context) error {
 	defer stop()
 	wait.Go(func() { a.tend(background, h) })
 	wait.Go(func() { a.watchDrift(background) })
+	wait.Go(func() { a.watchStore(background) })
 	failed := make(chan error, len(servers))
 	for _, s := range servers {
 		wait.Go(func() { failed <- s.server.Serve(s.listener) })

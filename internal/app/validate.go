@@ -45,6 +45,7 @@ func (d *decoder) validate(c *Config) {
 	d.check("telemetry.otlp_endpoint", c.Telemetry.OTLPEndpoint, func(s string) error {
 		return collector(s, c.Telemetry.Private)
 	})
+	d.store(c.Store)
 	names := map[string]int{}
 	for i, s := range c.Servers {
 		key := fmt.Sprintf("servers[%d]", i)
@@ -54,6 +55,16 @@ func (d *decoder) validate(c *Config) {
 		names[s.Name] = i
 		d.server(key, s)
 	}
+}
+
+func (d *decoder) store(s StoreConfig) {
+	switch {
+	case s.Driver == driverPostgres && s.DSN == "":
+		d.problem("store.dsn", "is missing; write a reference to the connection string, env:NAME or file:PATH")
+	case s.Driver != driverPostgres && s.DSN != "":
+		d.problem("store.dsn", "belongs to driver: postgres")
+	}
+	d.check("store.dsn", s.DSN, reference)
 }
 
 // problem reports key at the nearest place that the file has for it.
