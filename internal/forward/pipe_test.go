@@ -423,3 +423,24 @@ func TestPipeHandshake(t *testing.T) {
 		t.Error("no name for an unnamed client")
 	}
 }
+
+// TestPipeListen: the hub's stream on a shared pipe gets what names its own
+// request, and is cancelled when nobody listens any more.
+func TestPipeListen(t *testing.T) {
+	p, c, _ := piping(t, false)
+	p.owner.shared = p
+	l := listen(t, p.owner.hub, `"l"`, `{"toolsListChanged":true}`)
+	if line := <-c.written; !strings.Contains(line, `"id":1,"method":"subscriptions/listen"`) || !strings.Contains(line, `"toolsListChanged":true`) {
+		t.Error(line)
+	}
+	c.lines <- acked("9", `{"promptsListChanged":true}`) // of no stream
+	c.lines <- acked("1", `{"toolsListChanged":true}`)
+	l.next(t, acked(`"l"`, `{"toolsListChanged":true}`))
+	c.lines <- `{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":1}}}`
+	l.next(t, `{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":"l"}}}`)
+	l.cancel(fault.New(fault.ClientGone))
+	<-l.ended
+	if line := <-c.written; line != `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}` {
+		t.Error(line)
+	}
+}
