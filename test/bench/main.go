@@ -16,6 +16,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -32,6 +33,7 @@ type bench struct {
 
 func main() {
 	log.SetFlags(0)
+	signal.Ignore(syscall.SIGPIPE) // a reader that left must not leave processes behind
 	harness := flag.String("harness", "", "folder of the load harness")
 	gateway := flag.String("gateway", "bin/ostiary", "gateway binary")
 	rounds := flag.Int("rounds", 5, "rounds per size, interleaved")
