@@ -35,7 +35,6 @@ func (f *face) readBatch(x *exchange.Exchange, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	f.batched = true
 	b := &batch{}
 	for _, m := range all {
 		if m.Method() == "initialize" {

@@ -22,12 +22,11 @@ type face struct {
 	r      *http1.Request
 	origin string // accepted Origin, "" if none
 
-	id      wire.ID // the caller's id as soon as it was read
-	known   *session
-	held    []func() // slots to free at the end
-	batched bool
-	missed  []wire.Event // what the session's stream lost; sent when it begins again
-	ring    *ring        // keeps the stream for resumption; nil when its server does
+	id     wire.ID // the caller's id as soon as it was read
+	known  *session
+	held   []func()     // slots to free at the end
+	missed []wire.Event // what the session's stream lost; sent when it begins again
+	ring   *ring        // keeps the stream for resumption; nil when its server does
 
 	mu     sync.Mutex // guards w once the stream has begun
 	stream bool

@@ -185,7 +185,7 @@ func (s *Step) joinListen(x *exchange.Exchange, parts []*exchange.Exchange, flag
 	if err != nil {
 		return fault.Wrap(fault.Internal, err)
 	}
-	x.Join = &fan{step: s, x: x, parts: parts, first: ack, last: last, keep: func(m *wire.Message) bool {
+	x.Join = &fan{x: x, parts: parts, first: ack, last: last, keep: func(m *wire.Message) bool {
 		return m.Method() != "notifications/subscriptions/acknowledged"
 	}}
 	return nil

@@ -132,7 +132,6 @@ func runAll(ctx context.Context, parts []*exchange.Exchange, run func(context.Co
 // fan joins the streams of all servers into one: frames pass as they come, and
 // one failing server does not end the caller's stream.
 type fan struct {
-	step  *Step
 	x     *exchange.Exchange
 	parts []*exchange.Exchange
 	// first is yielded before anything else; last at the orderly end.

@@ -48,7 +48,7 @@ func (s *Step) Split(_ context.Context, x *exchange.Exchange) error {
 	case x.Resume != nil:
 		return s.one(x, servers, x.Resume.Server, nil)
 	case x.Verb != exchange.Post:
-		x.Join = &fan{step: s, x: x, parts: s.parts(x, servers)}
+		x.Join = &fan{x: x, parts: s.parts(x, servers)}
 		return nil
 	}
 	return s.request(x, servers, view.Version())

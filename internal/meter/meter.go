@@ -19,10 +19,7 @@ import (
 
 // Buckets, in seconds: whole requests as in OpenTelemetry's MCP metrics, and
 // the gateway's own time below a millisecond.
-var (
-	requestBuckets  = []float64{.01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30, 60, 120, 300}
-	overheadBuckets = []float64{.00005, .0001, .0002, .0005, .001, .002, .005, .01, .05, .1, .5}
-)
+var requestBuckets = []float64{.01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30, 60, 120, 300}
 
 // maxServers bounds the servers that have series of their own.
 const maxServers = 256
@@ -34,7 +31,6 @@ const other = "other"
 type Meters struct {
 	requests  *prometheus.CounterVec
 	duration  *prometheus.HistogramVec
-	overhead  *prometheus.HistogramVec
 	decisions *prometheus.CounterVec
 	auth      *prometheus.CounterVec
 	sessions  *prometheus.GaugeVec
@@ -88,7 +84,6 @@ func New(reg prometheus.Registerer, c Config) *Meters {
 	m := &Meters{
 		requests:  counter("ostiary_requests_total", "Exchanges by how they ended.", "server", "method", "outcome"),
 		duration:  histogram("ostiary_request_duration_seconds", "Whole exchanges.", requestBuckets, "server", "method"),
-		overhead:  histogram("ostiary_gateway_overhead_seconds", "The gateway's own time in an exchange.", overheadBuckets, "step"),
 		decisions: counter("ostiary_decisions_total", "Decisions about calls.", "decision", "reason"),
 		auth:      counter("ostiary_auth_failures_total", "Callers that could not be identified.", "reason"),
 		sessions:  gauge("ostiary_sessions_active", "Open sessions and streams.", "transport"),

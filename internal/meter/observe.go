@@ -35,11 +35,6 @@ func (m *Meters) Observe(x *exchange.Exchange, took time.Duration) {
 	}
 }
 
-// Overhead adds the gateway's own time in one step of the path.
-func (m *Meters) Overhead(step string, took time.Duration) {
-	m.overhead.WithLabelValues(step).Observe(took.Seconds())
-}
-
 // Sessions sets how many sessions or streams are open of one transport.
 func (m *Meters) Sessions(transport string, n int) {
 	m.sessions.WithLabelValues(transport).Set(float64(n))
