@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net"
@@ -64,7 +65,7 @@ func translate(err error) error {
 // lost tells a broken connection or a timeout from an error of our own.
 func lost(err error) error {
 	var network net.Error
-	if errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) {
+	if errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) {
 		return unreachable(err)
 	}
 	return err
