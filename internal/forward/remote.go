@@ -11,6 +11,7 @@ import (
 	"ostiary.dev/ostiary/internal/exchange"
 	"ostiary.dev/ostiary/internal/fault"
 	"ostiary.dev/ostiary/internal/http1"
+	"ostiary.dev/ostiary/internal/lifetime"
 	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/wire"
 )
@@ -111,22 +112,22 @@ func (r *remote) post(ctx context.Context, x *exchange.Exchange) error {
 			return err
 		}
 	}
-	ctx, abort := context.WithCancelCause(ctx)
-	limit := time.AfterFunc(r.step.callLimit(x, r.srv), func() { abort(fault.New(fault.UpstreamLate)) })
+	life := lifetime.Under(ctx)
+	limit := time.AfterFunc(r.step.callLimit(x, r.srv), func() { life.End(fault.New(fault.UpstreamLate)) })
 	done := func() {
 		limit.Stop()
-		abort(nil)
+		life.End(nil)
 		if asks {
 			r.step.slots.Give(r.srv.ID)
 		}
 	}
 	x.Sent = true
-	resp, err := r.client.Do(ctx, &http1.OutRequest{
+	resp, err := r.client.Do(life, &http1.OutRequest{
 		Method: "POST", TLS: r.tls, Addr: r.addr, Host: r.host, Target: r.target, Header: h,
 		Body: x.Request.Raw(), PoolKey: r.srv.ID, Idempotent: x.Decision.Need == registry.Read && x.Tool == nil,
 	})
 	if err != nil {
-		err = cause(ctx, err)
+		err = cause(life, err)
 		done()
 		return err
 	}
@@ -138,7 +139,7 @@ func (r *remote) post(ctx context.Context, x *exchange.Exchange) error {
 	x.Answers = func(yield func(exchange.Answer, error) bool) {
 		defer done()
 		defer resp.Body.Close()
-		r.answers(ctx, abort, x, resp, yield)
+		r.answers(life, life.End, x, resp, yield)
 	}
 	return nil
 }

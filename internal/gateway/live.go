@@ -7,6 +7,7 @@ import (
 
 	"ostiary.dev/ostiary/internal/exchange"
 	"ostiary.dev/ostiary/internal/fault"
+	"ostiary.dev/ostiary/internal/lifetime"
 	"ostiary.dev/ostiary/internal/wire"
 )
 
@@ -19,14 +20,13 @@ type shard struct {
 	set map[*flight]struct{}
 }
 
-// flight is one exchange under way. x and cancel may be read by the sweep only
+// flight is one exchange under way. x and life may be read by the sweep only
 // after watch: from then on the fields that Still reads do not change.
 type flight struct {
-	x      *exchange.Exchange
-	ctx    context.Context // of the exchange once its request is known; nil before
-	cancel context.CancelCauseFunc
-	ready  atomic.Bool
-	shard  *shard
+	x     *exchange.Exchange
+	life  *lifetime.Life // of the exchange once its request is known; nil before
+	ready atomic.Bool
+	shard *shard
 }
 
 var turn atomic.Uint32 // spreads flights over shards
@@ -51,22 +51,23 @@ func (l *live) leave(f *flight) {
 	f.shard.mu.Lock()
 	delete(f.shard.set, f)
 	f.shard.mu.Unlock()
-	if f.cancel != nil {
-		f.cancel(nil)
+	if f.life != nil {
+		f.life.End(nil)
 	}
 }
 
 func (f *flight) watch() { f.ready.Store(true) }
 
-// lifetime gives the exchange its context, now that its era is known. In the
+// begin gives the exchange its context, now that its era is known. In the
 // modern era a closed connection is a cancellation; in the legacy era it is
 // not (MCP 2025-11-25 basic/transports), so a request leaves the connection's
 // context and keeps only the gateway's own ways to end it.
-func (f *flight) lifetime(ctx context.Context, x *exchange.Exchange) {
+func (f *flight) begin(ctx context.Context, x *exchange.Exchange) {
 	if x.Era == wire.Legacy && x.Verb == exchange.Post {
-		ctx = context.WithoutCancel(ctx)
+		f.life = &lifetime.Life{}
+		return
 	}
-	f.ctx, f.cancel = context.WithCancelCause(ctx)
+	f.life = lifetime.Under(ctx)
 }
 
 // Sweep ends every exchange that may not go on: call it when the registry
@@ -74,7 +75,7 @@ func (f *flight) lifetime(ctx context.Context, x *exchange.Exchange) {
 func (g *Gateway) Sweep() {
 	g.each(func(f *flight) {
 		if err := g.steps.Still(f.x); err != nil {
-			f.cancel(err)
+			f.life.End(err)
 		}
 	})
 }
@@ -84,7 +85,7 @@ func (g *Gateway) Sweep() {
 func (g *Gateway) EndStreams() {
 	g.each(func(f *flight) {
 		if f.x.Verb == exchange.Stream || f.x.Fact.Method == "subscriptions/listen" {
-			f.cancel(fault.New(fault.Draining))
+			f.life.End(fault.New(fault.Draining))
 		}
 	})
 }

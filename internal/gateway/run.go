@@ -42,8 +42,8 @@ func (g *Gateway) Run(ctx context.Context, x *exchange.Exchange) {
 	f := g.live.enter(x)
 	defer g.live.leave(f)
 	err := g.walk(ctx, f, x)
-	if f.ctx != nil {
-		ctx = f.ctx
+	if f.life != nil {
+		ctx = f.life
 	}
 	g.settle(ctx, x, err)
 	g.finish(ctx, x)
@@ -84,12 +84,12 @@ func (g *Gateway) walk(ctx context.Context, f *flight, x *exchange.Exchange) (er
 	if err := leg(ctx, g.path.arrive, x); err != nil {
 		return err
 	}
-	f.lifetime(ctx, x)
-	if err := leg(f.ctx, g.path.toward, x); err != nil {
+	f.begin(ctx, x)
+	if err := leg(f.life, g.path.toward, x); err != nil {
 		return err
 	}
 	f.watch()
-	return g.answers(f.ctx, x)
+	return g.answers(f.life, x)
 }
 
 func leg(ctx context.Context, steps []exchange.Step, x *exchange.Exchange) error {

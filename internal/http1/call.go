@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ostiary.dev/ostiary/internal/fault"
+	"ostiary.dev/ostiary/internal/lifetime"
 )
 
 // maxInterim is how many 1xx answers may come before the answer.
@@ -106,7 +107,7 @@ func (r *OutRequest) host() string {
 // before the first byte of an answer.
 func (k *call) exchange(r *OutRequest) (resp *InResponse, silent bool, err error) {
 	raw := k.cc.raw
-	k.stop = context.AfterFunc(k.ctx, func() { raw.Close() })
+	k.stop = lifetime.AfterFunc(k.ctx, func() { raw.Close() })
 	sent := k.send(r)
 	wait := k.client.cfg.HeadTimeout
 	if sent != nil {
@@ -315,8 +316,13 @@ func (k *call) explain(err error) error {
 	return fault.Wrap(fault.UpstreamGone, err)
 }
 
-// ended is the refusal for a context that has ended.
+// ended is the refusal for a context that has ended: its cause, when that is
+// one.
 func ended(ctx context.Context) error {
+	var own *fault.Error
+	if cause := context.Cause(ctx); errors.As(cause, &own) {
+		return cause
+	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fault.Wrap(fault.UpstreamLate, ctx.Err())
 	}

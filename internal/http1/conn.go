@@ -11,6 +11,8 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 	"time"
+
+	"ostiary.dev/ostiary/internal/lifetime"
 )
 
 // phase says what the connection's goroutine reads, hence how long it may.
@@ -41,7 +43,7 @@ type conn struct {
 	in          reader
 	fields      Header // backing of Request.Header, used again by the next request
 	state       atomic.Int32
-	current     atomic.Pointer[requestContext]
+	current     atomic.Pointer[lifetime.Life]
 	broken      bool // nothing may be read or written any more
 	watch       watch
 
@@ -131,7 +133,7 @@ func (c *conn) next() bool {
 	}
 	c.current.Store(&s.ctx)
 	if c.state.Load() == stateClosed {
-		s.ctx.cancel()
+		s.ctx.End(nil)
 	}
 	keep := c.handle(s)
 	c.current.Store(nil)
@@ -151,7 +153,7 @@ func (c *conn) handle(s *serving) (keep bool) {
 		s.res.finish()
 	}
 	c.stopWatch()
-	s.ctx.cancel()
+	s.ctx.End(nil)
 	s.res.release()
 	if !ok || c.broken {
 		return false
@@ -255,7 +257,7 @@ func (c *conn) closeIfIdle() {
 func (c *conn) kill() {
 	c.state.Store(stateClosed)
 	if ctx := c.current.Load(); ctx != nil {
-		ctx.cancel()
+		ctx.End(nil)
 	}
 	c.raw.Close()
 }

@@ -69,7 +69,7 @@ func (c *conn) write(head, p, tail []byte) error {
 		if err := c.writeOnce(head, piece, end); err != nil {
 			c.broken = true
 			if ctx := c.current.Load(); ctx != nil {
-				ctx.cancel()
+				ctx.End(nil)
 			}
 			return err
 		}

@@ -5,13 +5,15 @@ import (
 	"io"
 	"strings"
 	"sync"
+
+	"ostiary.dev/ostiary/internal/lifetime"
 )
 
 var errPeerGone = errors.New("http1: the peer is gone")
 
 // serving is everything that one request needs, in one allocation.
 type serving struct {
-	ctx  requestContext
+	ctx  lifetime.Life
 	req  Request
 	res  response
 	body requestBody

@@ -311,36 +311,6 @@ func TestDerivedContextsEndWithTheRequest(t *testing.T) {
 	}
 }
 
-func TestRequestContext(t *testing.T) {
-	var c requestContext
-	calls := 0
-	stop := c.AfterFunc(func() { calls += 100 })
-	c.AfterFunc(func() { calls++ })
-	if !stop() || stop() {
-		t.Error("stop must succeed once")
-	}
-	if c.Err() != nil || c.Value("x") != nil {
-		t.Error("a fresh context has an error or values")
-	}
-	if _, ok := c.Deadline(); ok {
-		t.Error("a deadline")
-	}
-	done := c.Done()
-	c.cancel()
-	c.cancel()
-	<-done
-	<-c.Done()
-	if calls != 1 || !errors.Is(c.Err(), context.Canceled) {
-		t.Errorf("calls %d, err %v", calls, c.Err())
-	}
-	if late := c.AfterFunc(func() { calls++ }); late() || calls != 2 {
-		t.Errorf("late calls %d", calls)
-	}
-	var unasked requestContext
-	unasked.cancel()
-	<-unasked.Done()
-}
-
 // TestWatchKeepsPipelinedBytes lets the watch read the first byte of the next
 // request while a handler runs.
 func TestWatchKeepsPipelinedBytes(t *testing.T) {

@@ -65,7 +65,7 @@ func (w *watch) run() {
 	}
 	w.gone = true
 	if ctx := c.current.Load(); ctx != nil {
-		ctx.cancel()
+		ctx.End(nil)
 	}
 }
 
