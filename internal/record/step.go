@@ -10,7 +10,6 @@ package record
 
 import (
 	"context"
-	"encoding/json"
 	"net/netip"
 	"time"
 
@@ -126,11 +125,11 @@ func (s *Step) Admin(kind, by, subject, reason string, change any) error {
 }
 
 func (s *Step) write(e *Entry) error {
-	line, err := json.Marshal(e)
+	line, err := e.line()
 	if err != nil {
 		return fault.Wrap(fault.Internal, err)
 	}
-	if err := s.file.Append(append(line, '\n')); err != nil {
+	if err := s.file.Append(line); err != nil {
 		return fault.Wrap(fault.LogUnavailable, err)
 	}
 	return nil
