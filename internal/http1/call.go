@@ -106,12 +106,16 @@ func (r *OutRequest) host() string {
 // exchange sends r and reads the head. silent tells that the connection ended
 // before the first byte of an answer.
 func (k *call) exchange(r *OutRequest) (resp *InResponse, silent bool, err error) {
+	k.client.waiting.Add(1)
+	defer k.client.waiting.Add(-1)
 	raw := k.cc.raw
 	k.stop = lifetime.AfterFunc(k.ctx, func() { raw.Close() })
 	sent := k.send(r)
 	wait := k.client.cfg.HeadTimeout
 	if sent != nil {
 		wait = lastWords
+	} else {
+		k.cc.look()
 	}
 	if err := k.readWithin(wait); err != nil {
 		return nil, true, err

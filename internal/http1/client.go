@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ostiary.dev/ostiary/internal/clock"
@@ -61,6 +63,9 @@ type Client struct {
 	lim   Limits
 	clock clock.Clock
 
+	cpus    int          // that this process may use
+	waiting atomic.Int32 // calls whose answer has not begun
+
 	mu     sync.Mutex
 	hosts  map[hostKey]*host
 	conns  map[*clientConn]struct{} // all open ones, for Close
@@ -86,5 +91,5 @@ func NewClient(cfg ClientConfig) *Client {
 			*v = d
 		}
 	}
-	return &Client{cfg: cfg, lim: cfg.Limits.filled(), hosts: map[hostKey]*host{}, conns: map[*clientConn]struct{}{}}
+	return &Client{cfg: cfg, cpus: runtime.GOMAXPROCS(0), lim: cfg.Limits.filled(), hosts: map[hostKey]*host{}, conns: map[*clientConn]struct{}{}}
 }

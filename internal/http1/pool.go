@@ -40,6 +40,7 @@ type clientConn struct {
 	sock   *socket // between TLS and raw; nil on plaintext
 	in     reader
 	used   bool // has carried an answer
+	busy   busy
 	since  time.Time
 
 	writeTill time.Time // deadline in force

@@ -14,6 +14,9 @@ type prober struct{}
 
 func newProber(net.Conn) prober { return prober{} }
 
+// stirs cannot look.
+func (prober) stirs(int) bool { return false }
+
 // silent reports whether the connection is open with no byte waiting. Without
 // a way to look, it reads with its deadline past: a byte that came is lost, and
 // so is the connection then. Plain sockets return what waits only within the

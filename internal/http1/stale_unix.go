@@ -20,6 +20,23 @@ func newProber(nc net.Conn) prober {
 	return prober{} // not a socket: the first read will tell
 }
 
+// stirs looks at the socket up to most times, and reports whether there was
+// something to read, or an end.
+func (p prober) stirs(most int) bool {
+	if p.rc == nil {
+		return false
+	}
+	stirred := false
+	err := p.rc.Control(func(fd uintptr) {
+		var one [1]byte
+		for i := 0; i < most && !stirred; i++ {
+			_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+			stirred = err != syscall.EAGAIN && err != syscall.EWOULDBLOCK
+		}
+	})
+	return err == nil && stirred
+}
+
 // silent reports whether the socket is open with no byte waiting.
 func (p prober) silent(net.Conn) bool {
 	if p.rc == nil {
