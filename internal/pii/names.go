@@ -1,6 +1,9 @@
 package pii
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // Limits of the tagger.
 const (
@@ -239,7 +242,7 @@ var titleWords = wordSet("mr mrs ms miss dr prof professor sir madam herr frau m
 
 func wordSet(list string) map[string]bool {
 	m := map[string]bool{}
-	for _, w := range fields(list) {
+	for _, w := range strings.Fields(list) {
 		m[w] = true
 	}
 	return m

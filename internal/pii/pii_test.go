@@ -365,3 +365,42 @@ func FuzzScan(f *testing.F) {
 		}
 	})
 }
+
+// TestWordsAtLineEnds holds lists of words to have every one of them: those
+// beside a line's end were once read as one.
+func TestWordsAtLineEnds(t *testing.T) {
+	for name, set := range map[string]map[string]bool{
+		"nationalities": nrpWords, "streets": streetAfter, "streets before": streetBefore, "units": unitWords,
+		"titles": titleWords, "software": techWords, "addresses": addressWords, "directions": directions, "military": military, "suites": units,
+	} {
+		if len(set) == 0 {
+			t.Errorf("%s: no words", name)
+		}
+		for w := range set {
+			if strings.ContainsAny(w, " \t\r\n") {
+				t.Errorf("%s: %q is more than one word", name, w)
+			}
+		}
+	}
+	if !nrpWords["austrian"] || !nrpWords["azerbaijani"] {
+		t.Error("the words on both sides of a line's end are missing")
+	}
+}
+
+// TestFormsOfSecrets holds the table to its four columns.
+func TestFormsOfSecrets(t *testing.T) {
+	for _, bad := range []string{"", "abc_ 20 _", "abc_ x _ name", "abc_ 20 _ name more"} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%q was taken for a form", bad)
+				}
+			}()
+			buildForms("abc_ 20 _ name\n" + bad + "\nabd_ 20 _ name")
+		}()
+	}
+	forms := buildForms("\nabc_ 20 _ name\nabd_ 30 - other\n")[[2]byte{'a', 'b'}]
+	if len(forms) != 2 || forms[1] != (secretForm{"abd_", 30, "-", "other"}) {
+		t.Errorf("forms %v", forms)
+	}
+}
