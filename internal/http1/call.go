@@ -39,8 +39,8 @@ type call struct {
 
 // Do sends r and returns when the head of the answer is there. Errors are
 // *fault.Error: UpstreamUnreachable, UpstreamLate, UpstreamBad,
-// UpstreamTooLarge, UpstreamGone, what Dial refuses with, and ClientGone when
-// ctx was cancelled. The end of ctx also ends a later read of the body.
+// UpstreamTooLarge, UpstreamGone, what Dial refuses with, and when ctx was
+// cancelled its cause, if that is a refusal, or ClientGone. The end of ctx also ends a later read of the body.
 func (c *Client) Do(ctx context.Context, r *OutRequest) (*InResponse, error) {
 	if err := r.check(); err != nil {
 		return nil, fault.Wrap(fault.Internal, err)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"ostiary.dev/ostiary/internal/fault"
+	"ostiary.dev/ostiary/internal/lifetime"
 )
 
 // upstream is a scripted server: script gets each connection with its number,
@@ -591,6 +592,39 @@ func TestCancelAbortsAtOnce(t *testing.T) {
 				t.Errorf("ended with %v", err)
 			}
 			<-asked
+		})
+	}
+}
+
+// TestContextEndsForItsCause keeps the reason of whoever ended the call.
+func TestContextEndsForItsCause(t *testing.T) {
+	asked := make(chan struct{})
+	u := script(t, func(_ int, nc net.Conn, r *bufio.Reader) {
+		take(t, r)
+		asked <- struct{}{}
+		_, _ = r.ReadByte() // until the client leaves
+	})
+	why := fault.New(fault.UpstreamLate)
+	for name, start := range map[string]func() (context.Context, func(error)){
+		"a Life":               func() (context.Context, func(error)) { l := &lifetime.Life{}; return l, l.End },
+		"the standard library": func() (context.Context, func(error)) { c, end := context.WithCancelCause(t.Context()); return c, end },
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, end := start()
+			ended := make(chan error, 1)
+			c := client(t, ClientConfig{})
+			go func() {
+				_, err := c.Do(ctx, u.request(""))
+				ended <- err
+			}()
+			<-asked
+			end(why)
+			if err := <-ended; !errors.Is(err, why) {
+				t.Errorf("ended with %v, want %v", err, why)
+			}
+			if _, err := c.Do(ctx, u.request("")); !errors.Is(err, why) {
+				t.Errorf("begun after the end: %v, want %v", err, why)
+			}
 		})
 	}
 }

@@ -20,21 +20,27 @@ func newProber(nc net.Conn) prober {
 	return prober{} // not a socket: the first read will tell
 }
 
-// stirs looks at the socket up to most times, and reports whether there was
-// something to read, or an end.
+// peek looks at the socket up to most times, until there is something to read
+// or an end. It fails on a connection that was closed on this side.
+func (p prober) peek(most int) (stirs bool, err error) {
+	err = p.rc.Control(func(fd uintptr) {
+		var one [1]byte
+		for i := 0; i < most && !stirs; i++ {
+			_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+			stirs = err != syscall.EAGAIN && err != syscall.EWOULDBLOCK
+		}
+	})
+	return stirs, err
+}
+
+// stirs reports whether one of up to most looks at the socket found something
+// to read, or an end.
 func (p prober) stirs(most int) bool {
 	if p.rc == nil {
 		return false
 	}
-	stirred := false
-	err := p.rc.Control(func(fd uintptr) {
-		var one [1]byte
-		for i := 0; i < most && !stirred; i++ {
-			_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-			stirred = err != syscall.EAGAIN && err != syscall.EWOULDBLOCK
-		}
-	})
-	return err == nil && stirred
+	stirs, err := p.peek(most)
+	return err == nil && stirs
 }
 
 // silent reports whether the socket is open with no byte waiting.
@@ -42,11 +48,6 @@ func (p prober) silent(net.Conn) bool {
 	if p.rc == nil {
 		return true
 	}
-	silent := false
-	err := p.rc.Control(func(fd uintptr) {
-		var one [1]byte
-		_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		silent = err == syscall.EAGAIN || err == syscall.EWOULDBLOCK
-	})
-	return err == nil && silent
+	stirs, err := p.peek(1)
+	return err == nil && !stirs
 }
