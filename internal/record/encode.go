@@ -6,7 +6,7 @@ import (
 )
 
 // line returns the entry as one line of JSON. It says what encoding/json would
-// say, at a fifth of its cost: every call writes one (TestLineIsWhatJSONReads).
+// say, at less than half of its cost: every call writes one (TestLineIsWhatJSONReads).
 func (e *Entry) line() ([]byte, error) {
 	b := make([]byte, 0, 768)
 	b = append(b, `{"time":`...)

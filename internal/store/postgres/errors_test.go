@@ -37,7 +37,7 @@ func TestTranslate(t *testing.T) {
 		}
 	}
 	ours := errors.New("ours")
-	if got := translate(ours); got != ours { //nolint:errorlint // the very same
+	if got := translate(ours); got != ours { // the very same
 		t.Errorf("an error of our own became %v", got)
 	}
 }
