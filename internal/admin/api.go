@@ -39,6 +39,8 @@ type API interface {
 	Explain(context.Context, Explain) (Explanation, error)
 
 	Attach(context.Context, Attach) (Attachment, error)
+
+	AuditQuery(context.Context, AuditQuery) (AuditPage, error)
 }
 
 // None is the request of a method that needs no argument.

@@ -176,3 +176,8 @@ func (c *Client) Explain(ctx context.Context, r Explain) (Explanation, error) {
 func (c *Client) Attach(ctx context.Context, r Attach) (Attachment, error) {
 	return ask[Attachment](ctx, c, "attach", r)
 }
+
+// AuditQuery implements API.
+func (c *Client) AuditQuery(ctx context.Context, r AuditQuery) (AuditPage, error) {
+	return ask[AuditPage](ctx, c, "audit.query", r)
+}

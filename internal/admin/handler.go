@@ -47,6 +47,7 @@ var methods = map[string]method{
 	"access.list":       call(API.Grants),
 	"access.explain":    call(API.Explain),
 	"attach":            call(API.Attach),
+	"audit.query":       call(API.AuditQuery),
 }
 
 func call[Req, Resp any](f func(API, context.Context, Req) (Resp, error)) method {

@@ -179,6 +179,8 @@ func story(t *testing.T, api API) map[string]string {
 	note("Agent", c3, err)
 	c4, err := api.Status(ctx, None{})
 	note("Status", c4, err)
+	c5, err := api.AuditQuery(ctx, AuditQuery{})
+	note("AuditQuery", c5, err)
 	return answers
 }
 
