@@ -12,11 +12,17 @@ const (
 	TokenHash           Purpose = "token-hash"           // HMAC of API tokens
 	Audit               Purpose = "audit"                // payload parts of records
 	Authority           Purpose = "authority"            // private keys of the certificate authority
+	LogSigning          Purpose = "log-signing"          // Ed25519 signatures of checkpoints
+	ReceiptSigning      Purpose = "receipt-signing"      // Ed25519 signatures of receipts
+	RowIndex            Purpose = "row-index"            // HMAC of the names of stored rows
+	Rows                Purpose = "rows"                 // stored rows
+	Subjects            Purpose = "subjects"             // wraps the keys of people and agents, finds them by HMAC
 )
 
 // purposes lists what every ring holds.
 func purposes() []Purpose {
-	return []Purpose{UpstreamCredentials, Config, HandleSeal, TokenHash, Audit, Authority}
+	return []Purpose{UpstreamCredentials, Config, HandleSeal, TokenHash, Audit, Authority,
+		LogSigning, ReceiptSigning, RowIndex, Rows, Subjects}
 }
 
 // DefaultTenant is the one tenant of the embedded mode.

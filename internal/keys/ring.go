@@ -15,10 +15,11 @@ import (
 // Ring is the opened set of keys of one gateway. It is safe for concurrent
 // use. It prints as a marker.
 type Ring struct {
-	keys    map[Purpose]*dek
-	handles *Handles
-	ca      *CA
-	macs    sync.Pool // of hash.Hash: keyed for tokens, ready for Reset
+	keys     map[Purpose]*dek
+	handles  *Handles
+	ca       *CA
+	subjects *subjects
+	macs     sync.Pool // of hash.Hash: keyed for tokens, ready for Reset
 }
 
 // String keeps keys out of anything that prints a ring.
@@ -33,7 +34,10 @@ func Folder(dir string) string { return filepath.Join(dir, "keys") }
 // Create makes the keys of a new gateway in dir/keys and its certificate
 // authority's public root in dir/ca.pem. It returns ErrExists when dir already
 // has keys; then, and on any other error, it leaves nothing half-made.
-func Create(dir string) (*Ring, error) {
+func Create(dir string) (*Ring, error) { return CreateWith(dir, Options{}) }
+
+// CreateWith is Create with a root key of the caller's choice.
+func CreateWith(dir string, _ Options) (*Ring, error) {
 	return createAt(dir, clock.Clock{}.Now())
 }
 
@@ -77,13 +81,16 @@ func fillFolder(dir string, now time.Time) (*Ring, error) {
 	if err := syncDir(dir); err != nil {
 		return nil, err
 	}
-	return newRing(held, ca), nil
+	return newRing(folder, held, ca)
 }
 
 // Open opens the keys in dir/keys. It refuses a folder or file that other
 // users may open (ErrMode), a damaged file (ErrDamaged), one of an unknown
 // version (ErrVersion), and missing keys (fs.ErrNotExist). It never repairs.
-func Open(dir string) (*Ring, error) {
+func Open(dir string) (*Ring, error) { return OpenWith(dir, Options{}) }
+
+// OpenWith is Open with what the root key needs.
+func OpenWith(dir string, _ Options) (*Ring, error) {
 	folder := Folder(dir)
 	info, err := os.Lstat(folder)
 	if err != nil {
@@ -107,11 +114,15 @@ func Open(dir string) (*Ring, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open keys: %w", err)
 	}
-	return newRing(held, ca), nil
+	return newRing(folder, held, ca)
 }
 
-func newRing(held map[Purpose]*dek, ca *CA) *Ring {
-	return &Ring{keys: held, handles: newHandles(held[HandleSeal]), ca: ca}
+func newRing(folder string, held map[Purpose]*dek, ca *CA) (*Ring, error) {
+	subjects, err := openSubjects(folder, held[Subjects])
+	if err != nil {
+		return nil, fmt.Errorf("open keys: %w", err)
+	}
+	return &Ring{keys: held, handles: newHandles(held[HandleSeal]), ca: ca, subjects: subjects}, nil
 }
 
 // CA returns the gateway's own certificate authority.

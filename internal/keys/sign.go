@@ -1,0 +1,89 @@
+package keys
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+)
+
+// algEd25519 is the algorithm byte of signed notes (C2SP signed-note).
+const algEd25519 = 1
+
+// Signer signs notes in one name. It has the methods of note.Signer in
+// golang.org/x/mod/sumdb/note and is safe for concurrent use.
+type Signer struct {
+	name string
+	hash uint32
+	key  ed25519.PrivateKey
+}
+
+// newSigner makes the signer of name whose seed is d.
+func newSigner(d *dek, name string) Signer {
+	key := ed25519.NewKeyFromSeed(d.key[:])
+	return Signer{name: name, hash: noteHash(name, publicBytes(key)), key: key}
+}
+
+// Name returns the key's name: the origin of a log.
+func (s Signer) Name() string { return s.name }
+
+// KeyHash returns the key's hash, which depends on its name.
+func (s Signer) KeyHash() uint32 { return s.hash }
+
+// Sign returns the Ed25519 signature of msg.
+func (s Signer) Sign(msg []byte) ([]byte, error) { return ed25519.Sign(s.key, msg), nil }
+
+// Public returns the public key, 32 bytes.
+func (s Signer) Public() []byte { return publicBytes(s.key) }
+
+// VKey returns the verifier key in the form of signed notes:
+// name+hash+base64(01 || public key).
+func (s Signer) VKey() string {
+	return fmt.Sprintf("%s+%08x+%s", s.name, s.hash,
+		base64.StdEncoding.EncodeToString(append([]byte{algEd25519}, publicBytes(s.key)...)))
+}
+
+// String keeps the key out of anything that prints a signer.
+func (s Signer) String() string { return "[signer " + s.name + "]" }
+
+// GoString keeps the key out of %#v.
+func (s Signer) GoString() string { return s.String() }
+
+func publicBytes(key ed25519.PrivateKey) []byte {
+	public, ok := key.Public().(ed25519.PublicKey)
+	if !ok {
+		panic("keys: an Ed25519 key without public half")
+	}
+	return public
+}
+
+// noteHash is the first four bytes of SHA-256(name || "\n" || 01 || key).
+func noteHash(name string, public []byte) uint32 {
+	h := sha256.New()
+	h.Write([]byte(name))
+	h.Write([]byte{'\n', algEd25519})
+	h.Write(public)
+	return binary.BigEndian.Uint32(h.Sum(nil))
+}
+
+// LogSigner returns the signer of the checkpoints of the log origin.
+func (r *Ring) LogSigner(origin string) Signer { return newSigner(r.keys[LogSigning], origin) }
+
+// LogVKey returns the verifier key of the checkpoints of the log origin.
+func (r *Ring) LogVKey(origin string) string { return r.LogSigner(origin).VKey() }
+
+// ReceiptSigner returns the signer of receipts in the name of the gateway.
+func (r *Ring) ReceiptSigner(name string) Signer { return newSigner(r.keys[ReceiptSigning], name) }
+
+// ReceiptVKey returns the verifier key of receipts in the name of the gateway.
+func (r *Ring) ReceiptVKey(name string) string { return r.ReceiptSigner(name).VKey() }
+
+// SealAudit seals a payload part of the record.
+func (r *Ring) SealAudit(id Identity, plain []byte) ([]byte, error) { return r.Seal(Audit, id, plain) }
+
+// OpenAudit opens what SealAudit sealed, also under an older version of the
+// key.
+func (r *Ring) OpenAudit(id Identity, sealed []byte) ([]byte, error) {
+	return r.Open(Audit, id, sealed)
+}
