@@ -30,6 +30,9 @@ var floors = map[string]int{
 	"pii":        2, // detectors
 	"clientfile": 2, // configuration files of client apps
 
+	"auditlog":         2, // the Merkle logs
+	"auditlog/logtest": 3, // their rows in memory, for tests
+
 	"policy": 3, // the decision
 
 	"exchange": 4, // what flows, and the shape of a step
