@@ -25,6 +25,8 @@ type Config struct {
 	TrustedProxies []string `yaml:"trusted_proxies"`
 	// Store is the database of servers, agents and grants.
 	Store StoreConfig `yaml:"store"`
+	// Audit is how the log of every call and every change is kept.
+	Audit Audit `yaml:"audit"`
 	// Limits bound what callers and servers may use.
 	Limits Limits `yaml:"limits" reload:"restart" source:"any"`
 	// Telemetry sends traces to a collector. Default: off.
@@ -111,6 +113,22 @@ type StoreConfig struct {
 	// database holds the store of one gateway. A host that is neither a
 	// loopback address nor a unix socket must be reached with verify-full.
 	DSN string `yaml:"dsn"`
+}
+
+// Audit is how the log is kept. What a call does is always in it before
+// anything happens; no key turns that off.
+type Audit struct {
+	// Sync says which answers wait until their outcome is on stable storage.
+	// "effects" waits for everything that is not provably a read; the outcome
+	// of a read may follow within 5 ms, and a crash then loses that outcome,
+	// never the decision. "all" waits for reads too, which costs each of them
+	// one more write. Default: effects.
+	Sync string `yaml:"sync" enum:"effects,all"`
+	// Reserve is how much of the disk is held back, so that calls under way
+	// can still be written when others have filled it. It matters for SQLite
+	// only. Too little loses the outcomes of many calls at once; what is
+	// reserved cannot be used for anything else. Default: 8MiB.
+	Reserve Size `yaml:"reserve" min:"1048576" max:"1073741824"`
 }
 
 // Limits bound what callers and servers may use. A size is bytes, or a number

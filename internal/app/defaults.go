@@ -5,6 +5,12 @@ import (
 	"time"
 )
 
+// The values of audit.sync.
+const (
+	syncEffects = "effects"
+	syncAll     = "all"
+)
+
 // fill sets every value that the file left out. The figures are those of the
 // comments in config.go; TestDefaultsMatchTheirComments compares them.
 func (c *Config) fill() {
@@ -12,6 +18,8 @@ func (c *Config) fill() {
 	l.Data.Address = cmp.Or(l.Data.Address, "127.0.0.1:8443")
 	l.Admin.Address = cmp.Or(l.Admin.Address, "127.0.0.1:8444")
 	c.Store.Driver = cmp.Or(c.Store.Driver, driverSQLite)
+	c.Audit.Sync = cmp.Or(c.Audit.Sync, syncEffects)
+	c.Audit.Reserve = cmp.Or(c.Audit.Reserve, 8<<20)
 	c.Logs.Format = cmp.Or(c.Logs.Format, "text")
 	c.Logs.Level = cmp.Or(c.Logs.Level, "info")
 	if c.Telemetry.SampleRatio == nil {

@@ -38,6 +38,9 @@ func (s *Step) Caller(_ context.Context, x *exchange.Exchange) error {
 	if err != nil {
 		return err
 	}
+	if agent := view.Agent(p.ID); agent != nil {
+		p.Pseudonym = agent.Pseudonym
+	}
 	x.Principal = p
 	return nil
 }

@@ -61,6 +61,8 @@ type Principal struct {
 	TokenID string // visible id of the token, "" if none
 	Serial  string // serial of the certificate, lower-case hex, "" if none
 	Method  string // how it was verified
+
+	Pseudonym string // what the log calls it; "" = the name stands for no person
 }
 
 // Directory is what a Verifier asks of the registry; registry.Snapshot has it.

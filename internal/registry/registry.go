@@ -120,6 +120,7 @@ const (
 // Agent is one client: an app, a model, a program.
 type Agent struct {
 	ID        string // same form as a server's
+	Pseudonym string // what the log calls it; drawn at random, gone for good with its key
 	State     State
 	Era       string // "", "legacy" or "modern": pinned to one era
 	Basis     string // "operator" or "import"
