@@ -34,6 +34,7 @@ var floors = map[string]int{
 	"auditlog/logtest": 3, // their rows in memory, for tests
 
 	"policy": 3, // the decision
+	"export": 3, // what leaves to be verified elsewhere
 
 	"exchange": 4, // what flows, and the shape of a step
 	"store":    4, // the interface of the database drivers

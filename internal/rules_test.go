@@ -86,6 +86,7 @@ var only = []name{
 var cryptography = map[string]map[string]string{
 	"crypto/sha256": {
 		"registry": "digests of definitions",
+		"export":   "digests of answers and of files in an evidence pack",
 		"pii":      "check bytes of addresses of wallets",
 		"forward":  "pins of servers' public keys",
 	},
