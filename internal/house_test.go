@@ -29,6 +29,7 @@ var floors = map[string]int{
 	"registry":   2, // servers, tools, agents, grants
 	"pii":        2, // detectors
 	"clientfile": 2, // configuration files of client apps
+	"kms":        2, // root keys that lie elsewhere
 
 	"auditlog":         2, // the Merkle logs
 	"auditlog/logtest": 3, // their rows in memory, for tests
