@@ -24,18 +24,25 @@ func (o *operator) Grant(_ context.Context, r Grant) (Done[GrantView], error) {
 	g := registry.Grant{Agent: r.Agent, Server: r.Server, Access: r.Access, Tools: r.Tools,
 		By: o.by, Reason: r.Reason, CreatedAt: o.cfg.Clock.Now().UTC()}
 	notices := []string{}
-	subject := r.Agent + "/" + r.Server
-	err := o.change(act{"access.grant", subject, "grant " + subject, r.Change}, func(s store.Store) (any, error) {
+	t := &act{kind: "access.grant", subject: r.Server, agent: r.Agent, what: "grant " + r.Agent + "/" + r.Server, Change: r.Change}
+	err := o.change(t, func(s store.Store) (any, error) {
 		var err error
 		if notices, err = grantable(s, r); err != nil {
 			return nil, err
 		}
-		return viewGrant(g), s.PutGrant(g)
+		return granted{g.Access, g.Tools}, s.PutGrant(g)
 	})
 	if err != nil {
 		return out, err
 	}
 	return Done[GrantView]{!r.DryRun, viewGrant(g), notices}, nil
+}
+
+// granted is the recorded detail of a grant; the agent stands beside it, as a
+// pseudonym.
+type granted struct {
+	Access registry.Access `json:"access,omitempty"`
+	Tools  []string        `json:"tools,omitempty"`
 }
 
 func checkGrant(r Grant) error {
@@ -101,8 +108,8 @@ func grantable(s store.Store, r Grant) ([]string, error) {
 func (o *operator) Revoke(_ context.Context, r Revoke) (Done[GrantView], error) {
 	var out Done[GrantView]
 	var view GrantView
-	subject := r.Agent + "/" + r.Server
-	err := o.change(act{"access.revoke", subject, "grant " + subject, r.Change}, func(s store.Store) (any, error) {
+	t := &act{kind: "access.revoke", subject: r.Server, agent: r.Agent, what: "grant " + r.Agent + "/" + r.Server, Change: r.Change}
+	err := o.change(t, func(s store.Store) (any, error) {
 		grants, err := s.Grants()
 		if err != nil {
 			return nil, err
@@ -112,7 +119,7 @@ func (o *operator) Revoke(_ context.Context, r Revoke) (Done[GrantView], error) 
 				view = viewGrant(g)
 			}
 		}
-		return view, s.DeleteGrant(r.Agent, r.Server)
+		return granted{view.Access, view.Tools}, s.DeleteGrant(r.Agent, r.Server)
 	})
 	if err != nil {
 		return out, err

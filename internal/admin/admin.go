@@ -19,17 +19,12 @@ import (
 	"sync"
 	"time"
 
+	"ostiary.dev/ostiary/internal/auditlog"
 	"ostiary.dev/ostiary/internal/clock"
 	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/store"
 )
-
-// Recorder keeps what operators did. Admin returns when the entry is written;
-// change must hold no secret.
-type Recorder interface {
-	Admin(kind, by, subject, reason string, change any) error
-}
 
 // Gateway is what local clients need to know of the running gateway.
 type Gateway struct {
@@ -77,7 +72,7 @@ func New(cfg Config) (*Admin, error) {
 	if err != nil {
 		return nil, err
 	}
-	view, err := load(cfg.Store, version, cfg.Clock.Now())
+	view, err := a.load(cfg.Store, version)
 	if err != nil {
 		return nil, err
 	}
@@ -104,12 +99,15 @@ type operator struct {
 // errDry undoes the transaction of a dry run.
 var errDry = errors.New("dry run")
 
-// act describes one change for the record.
+// act describes one change for the record. What a change makes, it may name
+// while it runs.
 type act struct {
 	kind    string // such as server.approve
-	subject string // id of the server, agent or token
+	subject string // id of the server or token; never the name of a person
+	agent   string // the agent that it concerns, if any
 	what    string // the subject in an error message
 	Change
+	also []auditlog.Act // what else happened, as acts of the same operator
 }
 
 // maxReason bounds the reason in bytes.
@@ -117,7 +115,7 @@ const maxReason = 1024
 
 // change runs do in a transaction, records what it returns, and shows the new
 // state to the data path. A dry run does all of it and then takes it back.
-func (o *operator) change(t act, do func(store.Store) (any, error)) error {
+func (o *operator) change(t *act, do func(store.Store) (any, error)) error {
 	if len(t.Reason) > maxReason {
 		return invalid("shorten it", "the reason is longer than %d bytes", maxReason)
 	}
@@ -125,6 +123,10 @@ func (o *operator) change(t act, do func(store.Store) (any, error)) error {
 	defer o.mu.Unlock()
 	var view *registry.Snapshot
 	err := o.cfg.Store.InTx(func(s store.Store) error {
+		before, err := fingerprint(s, t)
+		if err != nil {
+			return err
+		}
 		detail, err := do(s)
 		if err != nil {
 			return err
@@ -132,12 +134,16 @@ func (o *operator) change(t act, do func(store.Store) (any, error)) error {
 		if t.DryRun {
 			return errDry
 		}
+		after, err := fingerprint(s, t)
+		if err != nil {
+			return err
+		}
 		if view, err = o.next(s); err != nil {
 			return err
 		}
 		// Recorded inside the transaction: a change that cannot be
 		// recorded is not made (TestChangeThatCannotBeRecordedIsNotMade).
-		return o.cfg.Recorder.Admin(t.kind, o.by, t.subject, t.Reason, detail)
+		return o.cfg.Recorder.Admin(rowsOf(s), o.recorded(t, before, after, detail)...)
 	})
 	if errors.Is(err, errDry) {
 		return nil
@@ -159,7 +165,7 @@ func (o *operator) next(s store.Store) (*registry.Snapshot, error) {
 	if err := s.SetMeta(metaVersion, strconv.FormatUint(version, 10)); err != nil {
 		return nil, err
 	}
-	return load(s, version, o.cfg.Clock.Now())
+	return o.load(s, version)
 }
 
 func readVersion(s store.Store) (uint64, error) {
@@ -173,9 +179,11 @@ func readVersion(s store.Store) (uint64, error) {
 	return strconv.ParseUint(text, 10, 64)
 }
 
-// load reads the whole registry. Certificates that ended before now cannot
-// identify anybody and stay out.
-func load(s store.Store, version uint64, now time.Time) (*registry.Snapshot, error) {
+// load reads the whole registry. Certificates that have ended cannot identify
+// anybody and stay out. Every agent gets its pseudonym here, once for each
+// view, so that no call has to look for it.
+func (a *Admin) load(s store.Store, version uint64) (*registry.Snapshot, error) {
+	now := a.cfg.Clock.Now()
 	servers, err := s.Servers()
 	if err != nil {
 		return nil, fmt.Errorf("read servers: %w", err)
@@ -183,6 +191,13 @@ func load(s store.Store, version uint64, now time.Time) (*registry.Snapshot, err
 	agents, err := s.Agents()
 	if err != nil {
 		return nil, fmt.Errorf("read agents: %w", err)
+	}
+	for i := range agents {
+		subject, err := a.cfg.Ring.Subject(agents[i].ID)
+		if err != nil {
+			return nil, fmt.Errorf("the pseudonym of an agent: %w", err)
+		}
+		agents[i].Pseudonym = subject.Pseudonym
 	}
 	tokens, err := s.Tokens()
 	if err != nil {

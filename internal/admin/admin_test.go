@@ -258,7 +258,7 @@ func TestMovesFollowTheLifeCycle(t *testing.T) {
 		_, err = api.CreateToken(ctx, CreateToken{Agent: "app"})
 		refused(t, err, Conflict)
 		last := w.records.entries[len(w.records.entries)-1]
-		if last.kind != "agent.retire" || last.by != Self() {
+		if last.Action != "agent.retire" || last.By != Self() || last.Agent != "app" || last.Before == "" || last.Before == last.After {
 			t.Fatalf("recorded %+v", last)
 		}
 	})
@@ -288,7 +288,7 @@ func TestCredentialsIdentifyTheirAgent(t *testing.T) {
 			t.Fatalf("got %+v", all)
 		}
 		for _, e := range w.records.entries {
-			if s := strings.ToLower(strings.Join([]string{e.subject, e.reason}, " ")); strings.Contains(s, token.Token) {
+			if s := strings.ToLower(strings.Join([]string{e.Subject, e.Reason}, " ")); strings.Contains(s, token.Token) {
 				t.Fatal("the token stands in the record")
 			}
 		}

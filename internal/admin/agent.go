@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"ostiary.dev/ostiary/internal/auditlog"
 	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/store"
 )
@@ -33,7 +34,8 @@ func (o *operator) RegisterAgent(_ context.Context, r RegisterAgent) (Done[Regis
 		agent.Basis = string(ByOperator)
 	}
 	var reg Registration
-	err := o.change(act{"agent.register", r.ID, "agent " + r.ID, r.Change}, func(s store.Store) (any, error) {
+	t := &act{kind: "agent.register", agent: r.ID, what: "agent " + r.ID, Change: r.Change}
+	err := o.change(t, func(s store.Store) (any, error) {
 		if err := s.InsertAgent(agent); err != nil {
 			return nil, err
 		}
@@ -47,6 +49,7 @@ func (o *operator) RegisterAgent(_ context.Context, r RegisterAgent) (Done[Regis
 			return nil, err
 		}
 		reg.Agent, err = viewAgent(s, agent, now)
+		t.also = made(reg)
 		return recorded(reg), err
 	})
 	if err != nil {
@@ -91,6 +94,16 @@ func recorded(r Registration) registered {
 		d.Token = r.Token.ID
 	}
 	return d
+}
+
+// made says which credentials a registration made: that is what cert.issued
+// means, and an agent without credentials gets none.
+func made(r Registration) []auditlog.Act {
+	if r.Credentials == nil {
+		return nil
+	}
+	return []auditlog.Act{{Kind: auditlog.CertIssued, Action: "agent.certificate", Agent: r.Agent.ID, Subject: r.Credentials.Serial,
+		Change: map[string]string{"serial": r.Credentials.Serial, "until": r.Credentials.NotAfter.UTC().Format(time.RFC3339)}}}
 }
 
 // credentials makes a certificate and a token for agent and stores their
@@ -202,7 +215,8 @@ func (o *operator) MoveAgent(_ context.Context, r Move) (Done[AgentView], error)
 		return out, invalid("use suspend, resume or retire", "%q is not an action", r.Action)
 	}
 	var view AgentView
-	err := o.change(act{"agent." + string(r.Action), r.ID, "agent " + r.ID, r.Change}, func(s store.Store) (any, error) {
+	t := &act{kind: "agent." + string(r.Action), agent: r.ID, what: "agent " + r.ID, Change: r.Change}
+	err := o.change(t, func(s store.Store) (any, error) {
 		agent, err := s.Agent(r.ID)
 		if err != nil {
 			return nil, err
@@ -251,12 +265,14 @@ func (o *operator) IssueCertificate(_ context.Context, r IssueCertificate) (Done
 		return out, invalid("use 1m to 720h", "a certificate lives between one minute and 30 days")
 	}
 	var cred Credentials
-	err := o.change(act{"agent.certificate", r.Agent, "agent " + r.Agent, r.Change}, func(s store.Store) (any, error) {
+	t := &act{kind: "agent.certificate", agent: r.Agent, what: "agent " + r.Agent, Change: r.Change}
+	err := o.change(t, func(s store.Store) (any, error) {
 		if err := active(s, r.Agent); err != nil {
 			return nil, err
 		}
 		var err error
 		cred, err = o.certificate(s, r.Agent, life, o.cfg.Clock.Now().UTC())
+		t.subject = cred.Serial
 		return map[string]string{"serial": cred.Serial, "until": cred.NotAfter.UTC().Format(time.RFC3339)}, err
 	})
 	if err != nil {
@@ -276,12 +292,14 @@ func (o *operator) CreateToken(_ context.Context, r CreateToken) (Done[NewToken]
 		return out, invalid("use 1m or more, or leave it out", "a token lives between one minute and ten years")
 	}
 	var token NewToken
-	err := o.change(act{"token.create", r.Agent, "agent " + r.Agent, r.Change}, func(s store.Store) (any, error) {
+	t := &act{kind: "token.create", agent: r.Agent, what: "agent " + r.Agent, Change: r.Change}
+	err := o.change(t, func(s store.Store) (any, error) {
 		if err := active(s, r.Agent); err != nil {
 			return nil, err
 		}
 		var err error
 		token, err = o.token(s, r.Agent, life, o.cfg.Clock.Now().UTC())
+		t.subject = token.ID
 		return map[string]string{"token": token.ID}, err
 	})
 	if err != nil {
@@ -313,7 +331,8 @@ func (o *operator) Tokens(_ context.Context, q TokenQuery) ([]TokenView, error) 
 func (o *operator) RevokeToken(_ context.Context, r RevokeToken) (Done[TokenView], error) {
 	var out Done[TokenView]
 	var view TokenView
-	err := o.change(act{"token.revoke", r.ID, "token " + r.ID, r.Change}, func(s store.Store) (any, error) {
+	t := &act{kind: "token.revoke", subject: r.ID, what: "token " + r.ID, Change: r.Change}
+	err := o.change(t, func(s store.Store) (any, error) {
 		if err := s.RevokeToken(r.ID); err != nil {
 			return nil, err
 		}
@@ -323,7 +342,8 @@ func (o *operator) RevokeToken(_ context.Context, r RevokeToken) (Done[TokenView
 				view = viewToken(t, o.cfg.Clock.Now())
 			}
 		}
-		return map[string]string{"agent": view.Agent}, err
+		t.agent = view.Agent
+		return nil, err
 	})
 	if err != nil {
 		return out, err

@@ -41,7 +41,7 @@ func (o *operator) ApproveServer(ctx context.Context, r ApproveServer) (Done[Ser
 		next.Basis = string(ByOperator)
 	}
 	next.UpdatedAt = o.cfg.Clock.Now().UTC()
-	srv, err = o.update(act{"server.approve", r.ID, "server " + r.ID, r.Change}, next)
+	srv, err = o.update(&act{kind: "server.approve", subject: r.ID, what: "server " + r.ID, Change: r.Change}, next)
 	if err != nil {
 		return out, err
 	}
@@ -132,7 +132,7 @@ func classify(srv *registry.Server, classes map[string]registry.Access) ([]strin
 }
 
 // update stores next, whose revision is the one that was read.
-func (o *operator) update(t act, next registry.Server) (registry.Server, error) {
+func (o *operator) update(t *act, next registry.Server) (registry.Server, error) {
 	var stored registry.Server
 	err := o.change(t, func(s store.Store) (any, error) {
 		if err := s.UpdateServer(next); err != nil {
@@ -151,12 +151,17 @@ type pins struct {
 	State    registry.State    `json:"state"`
 	Basis    string            `json:"basis,omitempty"`
 	Examined bool              `json:"examined"`
-	Tools    map[string]string `json:"tools,omitempty"` // name: state, class and digest
+	Count    int               `json:"count"`           // of tools
+	Tools    map[string]string `json:"tools,omitempty"` // name: state, class and digest; the first few
 }
 
+// maxPins is how many tools an entry names, so that it stays small; the
+// fingerprint of the server covers all of them.
+const maxPins = 100
+
 func pinsOf(s registry.Server) pins {
-	p := pins{State: s.State, Basis: s.Basis, Examined: s.Examined, Tools: map[string]string{}}
-	for _, t := range s.Tools {
+	p := pins{State: s.State, Basis: s.Basis, Examined: s.Examined, Count: len(s.Tools), Tools: map[string]string{}}
+	for _, t := range s.Tools[:min(len(s.Tools), maxPins)] {
 		v := viewTool(s.ID, t)
 		p.Tools[t.Name] = string(v.State) + " " + string(v.Access) + " " + v.Digest
 	}
@@ -181,7 +186,7 @@ func (o *operator) ScanServer(ctx context.Context, r Scan) (Done[ServerView], er
 	}
 	next, changes := registry.Merge(srv, *found)
 	next.UpdatedAt = o.cfg.Clock.Now().UTC()
-	srv, err = o.update(act{"server.scan", r.ID, "server " + r.ID, r.Change}, next)
+	srv, err = o.update(&act{kind: "server.scan", subject: r.ID, what: "server " + r.ID, Change: r.Change}, next)
 	if err != nil {
 		return out, err
 	}
@@ -267,7 +272,7 @@ func (o *operator) ApproveTool(_ context.Context, r ApproveTool) (Done[ToolView]
 	}
 	view := viewTool(srv.ID, srv.Tools[i])
 	srv.UpdatedAt = o.cfg.Clock.Now().UTC()
-	if _, err := o.update(act{"tool.approve", r.Server + "/" + r.Tool, "server " + r.Server, r.Change}, srv); err != nil {
+	if _, err := o.update(&act{kind: "tool.approve", subject: r.Server + "/" + r.Tool, what: "server " + r.Server, Change: r.Change}, srv); err != nil {
 		return out, err
 	}
 	notices := []string{}

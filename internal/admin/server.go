@@ -45,12 +45,13 @@ func (o *operator) SubmitServer(_ context.Context, r SubmitServer) (Done[ServerV
 	srv.By, srv.Reason = o.by, r.Reason
 	srv.CreatedAt = o.cfg.Clock.Now().UTC()
 	srv.UpdatedAt = srv.CreatedAt
-	err = o.change(act{"server.submit", r.ID, "server " + r.ID, r.Change}, func(s store.Store) (any, error) {
+	t := &act{kind: "server.submit", subject: r.ID, what: "server " + r.ID, Change: r.Change}
+	err = o.change(t, func(s store.Store) (any, error) {
 		if err := insert(s, srv); err != nil {
 			return nil, err
 		}
 		srv, err = s.Server(r.ID)
-		return viewServer(srv), err
+		return submissionOf(srv), err
 	})
 	if err != nil {
 		return out, err
@@ -58,6 +59,21 @@ func (o *operator) SubmitServer(_ context.Context, r SubmitServer) (Done[ServerV
 	return Done[ServerView]{!r.DryRun, viewServer(srv), []string{
 		"it is not reachable until it is approved: ostiary server approve " + r.ID + " --reason TEXT",
 	}}, nil
+}
+
+// submission is the recorded detail of a new server. Its address and command
+// may hold a token or a person's name: they are in the row, sealed, and in the
+// log by the fingerprint of the row alone.
+type submission struct {
+	State     registry.State     `json:"state"`
+	Transport registry.Transport `json:"transport"`
+	Private   bool               `json:"private,omitempty"`
+	TLS12     bool               `json:"tls12,omitempty"`
+	Secrets   int                `json:"secrets,omitempty"` // how many
+}
+
+func submissionOf(s registry.Server) submission {
+	return submission{s.State, s.Transport, s.Private, s.TLS12, len(s.Secrets)}
 }
 
 // insert stores a new server, or a new submission of one that was rejected.
@@ -333,7 +349,8 @@ func (o *operator) MoveServer(_ context.Context, r Move) (Done[ServerView], erro
 		return out, invalid("use reject, suspend, resume or retire", "%q is not an action", r.Action)
 	}
 	var srv registry.Server
-	err := o.change(act{"server." + string(r.Action), r.ID, "server " + r.ID, r.Change}, func(s store.Store) (any, error) {
+	t := &act{kind: "server." + string(r.Action), subject: r.ID, what: "server " + r.ID, Change: r.Change}
+	err := o.change(t, func(s store.Store) (any, error) {
 		var err error
 		if srv, err = s.Server(r.ID); err != nil {
 			return nil, err

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"ostiary.dev/ostiary/internal/auditlog"
 	"ostiary.dev/ostiary/internal/clock"
 	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/registry"
@@ -29,25 +30,21 @@ type world struct {
 	now     time.Time
 }
 
-// entry is one recorded change.
-type entry struct {
-	kind, by, subject, reason string
-	change                    any
-}
-
 type recorder struct {
 	mu      sync.Mutex
-	entries []entry
-	err     error // what Admin returns
+	entries []auditlog.Act
+	err     error // what the methods return
 }
 
-func (r *recorder) Admin(kind, by, subject, reason string, change any) error {
+func (r *recorder) Admin(_ auditlog.Rows, acts ...auditlog.Act) error { return r.Act(acts...) }
+
+func (r *recorder) Act(acts ...auditlog.Act) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.err != nil {
 		return r.err
 	}
-	r.entries = append(r.entries, entry{kind, by, subject, reason, change})
+	r.entries = append(r.entries, acts...)
 	return nil
 }
 

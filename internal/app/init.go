@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"ostiary.dev/ostiary/internal/admin"
+	"ostiary.dev/ostiary/internal/auditlog"
 	"ostiary.dev/ostiary/internal/clock"
 	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/registry"
@@ -221,7 +222,7 @@ func (a *App) first(o InitOptions) error {
 			return err
 		}
 	}
-	return a.record.Admin("init", admin.Self(), "gateway", "", map[string]string{"config": string(*a.digest.Load())})
+	return a.record.Act(auditlog.Act{Kind: auditlog.AdminChanged, Action: "init", By: admin.Self(), Subject: "gateway", After: string(*a.digest.Load())})
 }
 
 func writeSynced(path string, text []byte) error {

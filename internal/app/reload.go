@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"ostiary.dev/ostiary/internal/auditlog"
 	"ostiary.dev/ostiary/internal/logs"
 )
 
@@ -94,9 +95,8 @@ func (a *App) Reload(ctx context.Context) {
 	now := a.config.Load()
 	merged, hot, cold := plan(now, next)
 	if len(hot) > 0 {
-		if err := a.record.Admin("config.reload", "config", "gateway", "", map[string]any{
-			"before": old, "after": sum, "keys": hot,
-		}); err != nil {
+		if err := a.record.Act(auditlog.Act{Kind: auditlog.ConfigReloaded, Action: "config.reload", Subject: "gateway",
+			Before: string(old), After: string(sum), Change: map[string]any{"keys": hot}}); err != nil {
 			a.keepOld(err)
 			return
 		}

@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"time"
 
+	"ostiary.dev/ostiary/internal/auditlog"
 	"ostiary.dev/ostiary/internal/clock"
 	"ostiary.dev/ostiary/internal/exchange"
 	"ostiary.dev/ostiary/internal/fault"
@@ -115,13 +116,21 @@ func (s *Step) Bad(peer netip.AddrPort, reason string) error {
 	return s.write(&e)
 }
 
-// Admin records a change by an operator: what was done, by whom, and the
-// change itself, which must hold no secret.
-func (s *Step) Admin(kind, by, subject, reason string, change any) error {
-	return s.write(&Entry{
-		Time: stamp(s.clock.Now()), Kind: "admin", Method: kind, Name: subject,
-		By: by, Reason: reason, Outcome: string(exchange.OK), Change: change,
-	})
+// Admin records acts of operators, which must hold no secret.
+func (s *Step) Admin(_ auditlog.Rows, acts ...auditlog.Act) error { return s.Act(acts...) }
+
+// Act is Admin for acts that change nothing in the store.
+func (s *Step) Act(acts ...auditlog.Act) error {
+	for _, a := range acts {
+		err := s.write(&Entry{
+			Time: stamp(s.clock.Now()), Kind: "admin", Method: a.Action, Name: a.Subject,
+			By: a.By, Reason: a.Reason, Outcome: string(exchange.OK), Change: a.Change,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Step) write(e *Entry) error {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"ostiary.dev/ostiary/internal/auditlog"
 	"ostiary.dev/ostiary/internal/clock"
 	"ostiary.dev/ostiary/internal/exchange"
 	"ostiary.dev/ostiary/internal/fault"
@@ -130,7 +131,7 @@ func TestOpenRefusesOnAFullDisk(t *testing.T) {
 func TestG07FieldsCannotBreakTheLine(t *testing.T) {
 	now := noon
 	s, entries := step(t, &now)
-	if err := s.Admin("server.approve", "op\n{\"x\":1}", "name\u2028\x1b[31m", "=cmd()\r\n", nil); err != nil {
+	if err := s.Act(auditlog.Act{Kind: auditlog.ComponentApproved, Action: "server.approve", By: "op\n{\"x\":1}", Subject: "name\u2028\x1b[31m", Reason: "=cmd()\r\n"}); err != nil {
 		t.Fatal(err)
 	}
 	if got := entries(); len(got) != 1 || got[0].By != "op\n{\"x\":1}" {
