@@ -15,6 +15,7 @@ import (
 	"ostiary.dev/ostiary/internal/clock"
 	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/registry"
+	"ostiary.dev/ostiary/internal/store/sealed"
 	"ostiary.dev/ostiary/internal/store/sqlite"
 )
 
@@ -22,7 +23,7 @@ import (
 type world struct {
 	admin   *Admin
 	live    *registry.Live
-	store   *sqlite.DB
+	store   *sealed.Store
 	ring    *keys.Ring
 	records *recorder
 	prober  *prober
@@ -79,7 +80,11 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := sqlite.Create(filepath.Join(dir, "ostiary.db"))
+	raw, err := sqlite.Create(filepath.Join(dir, "ostiary.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := sealed.Open(raw, ring)
 	if err != nil {
 		t.Fatal(err)
 	}

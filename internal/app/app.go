@@ -32,7 +32,7 @@ import (
 	"ostiary.dev/ostiary/internal/meter"
 	"ostiary.dev/ostiary/internal/record"
 	"ostiary.dev/ostiary/internal/registry"
-	"ostiary.dev/ostiary/internal/store"
+	"ostiary.dev/ostiary/internal/store/sealed"
 )
 
 // Names of what lies in the data directory, beside the keys folder.
@@ -71,7 +71,7 @@ type App struct {
 
 	lock    *lock
 	ring    *keys.Ring
-	store   store.Store
+	store   *sealed.Store
 	live    *registry.Live
 	admin   *admin.Admin
 	record  *record.Step
@@ -172,7 +172,7 @@ func (a *App) open() error {
 		return fmt.Errorf("open keys: %w", err)
 	}
 	a.guard = egress.New(egress.Config{})
-	if a.store, err = a.storeAt().open(); err != nil {
+	if a.store, err = a.storeAt().open(a.ring); err != nil {
 		return err
 	}
 	if a.records, err = record.OpenFile(filepath.Join(a.dir, recordName)); err != nil {

@@ -10,9 +10,11 @@ import (
 
 	"ostiary.dev/ostiary/internal/admin"
 	"ostiary.dev/ostiary/internal/egress"
+	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/store"
 	"ostiary.dev/ostiary/internal/store/postgres"
+	"ostiary.dev/ostiary/internal/store/sealed"
 	"ostiary.dev/ostiary/internal/store/sqlite"
 )
 
@@ -42,12 +44,26 @@ func (o InitOptions) storeAt(dir string) location {
 	return location{file: filepath.Join(dir, storeName), dsn: o.DSN, base: dir, environ: o.Environ, guard: egress.New(egress.Config{})}
 }
 
-// open opens the store. A missing one is never made.
-func (l location) open() (store.Store, error) {
+// open opens the store with the keys that its rows are sealed under. A missing
+// one is never made.
+func (l location) open(ring *keys.Ring) (*sealed.Store, error) {
+	raw, err := l.raw()
+	if err != nil {
+		return nil, err
+	}
+	s, err := sealed.Open(raw, ring)
+	if err != nil {
+		return nil, explain(err)
+	}
+	return s, nil
+}
+
+// raw opens the driver.
+func (l location) raw() (store.Raw, error) {
 	if l.dsn == "" {
 		db, err := sqlite.Open(l.file)
 		if err != nil {
-			return nil, fmt.Errorf("open store: %w", err) // a nil *DB in a Store is not nil
+			return nil, fmt.Errorf("open store: %w", err) // a nil *DB in a Raw is not nil
 		}
 		return db, nil
 	}
@@ -112,7 +128,7 @@ func (l location) server() (postgres.Config, error) {
 	return postgres.Config{DSN: string(dsn), Dial: dial}, nil
 }
 
-// explain says what to do about an error of the PostgreSQL store.
+// explain says what to do about an error of the store.
 func explain(err error) error {
 	if err == nil {
 		return nil
@@ -132,6 +148,7 @@ func explain(err error) error {
 		{postgres.ErrForeign, admin.Invalid, "name another database"},
 		{postgres.ErrNewer, admin.Invalid, "use the version that wrote it, or a later one"},
 		{postgres.ErrDamaged, admin.Failed, "restore the database from its backup"},
+		{store.ErrDamage, admin.Failed, "find out who wrote to the database, then restore it from its backup"},
 	} {
 		if errors.Is(err, one.is) {
 			return &admin.Error{Code: one.code, Message: err.Error(), Fix: one.fix}
@@ -154,13 +171,12 @@ const (
 // store cannot be reached: they are decided by the registry as it was read, and
 // nothing but this process changes it.
 func (a *App) watchStore(ctx context.Context) {
-	db, ok := a.store.(interface{ Ping(context.Context) error })
-	if !ok {
+	if a.storeAt().dsn == "" {
 		return
 	}
 	tick := time.NewTicker(storeEvery)
 	defer tick.Stop()
-	for a.lookAtStore(ctx, db.Ping) {
+	for a.lookAtStore(ctx, a.store.Ping) {
 		select {
 		case <-ctx.Done():
 			return

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"ostiary.dev/ostiary/internal/admin"
-	"ostiary.dev/ostiary/internal/store/postgres"
 	"ostiary.dev/ostiary/test/pgtest"
 )
 
@@ -166,7 +165,7 @@ func storeReadiness(t *testing.T, c *pgtest.Cluster) {
 	if _, err := a.API().RegisterAgent(t.Context(), register); err != nil {
 		t.Fatal(err)
 	}
-	ping := a.store.(*postgres.DB).Ping
+	ping := a.store.Ping
 	look := func() string {
 		ours := a.lookAtStore(t.Context(), ping)
 		for _, check := range a.health.Checks() {

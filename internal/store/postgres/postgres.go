@@ -1,4 +1,4 @@
-// Package postgres is the driver of store.Store for a PostgreSQL server, 15 or
+// Package postgres is the driver of store.Raw for a PostgreSQL server, 15 or
 // later: one connection, which owns the store alone, and every write on stable
 // storage of the server before it returns.
 //
@@ -51,7 +51,7 @@ const (
 	mark   = "store of an Ostiary gateway"
 )
 
-var _ store.Store = (*DB)(nil)
+var _ store.Raw = (*DB)(nil)
 
 // DB is an open store. It is safe for concurrent use.
 type DB struct {
@@ -176,7 +176,7 @@ func connect(c Config, within string) (*sql.DB, *owner, error) {
 	return db, o, nil
 }
 
-// usable refuses a server on which the promises of store.Store do not hold.
+// usable refuses a server on which the promises of store.Raw do not hold.
 func usable(db *sql.DB) error {
 	type server struct {
 		version         int
@@ -258,8 +258,8 @@ func run(db *sql.DB, statements string) error {
 	return translate(err)
 }
 
-// InTx runs fn in one transaction; see store.Store.
-func (d *DB) InTx(fn func(store.Store) error) (err error) {
+// InTx runs fn in one transaction; see store.Raw.
+func (d *DB) InTx(fn func(store.Raw) error) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), txTimeout)
 	defer cancel()
 	tx, err := d.db.BeginTx(ctx, nil)
@@ -324,9 +324,12 @@ func release(db *sql.DB) error {
 // releaseTimeout bounds the wait for running work at the end.
 const releaseTimeout = 5 * time.Second
 
-// inTx is the Store inside a transaction.
+// inTx is the Raw inside a transaction.
 type inTx struct{ rows }
 
-func (t inTx) InTx(fn func(store.Store) error) error { return fn(t) }
+func (t inTx) InTx(fn func(store.Raw) error) error { return fn(t) }
+
+// Scrub is for the database as a whole.
+func (t inTx) Scrub() error { return errors.New("scrub: inside a transaction") }
 
 func (t inTx) Close() error { return errors.New("close: inside a transaction") }

@@ -3,10 +3,7 @@ package postgres
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"time"
 
 	"ostiary.dev/ostiary/internal/registry"
 )
@@ -126,92 +123,8 @@ func (r rows) one(query string, args ...any) error {
 	return err
 }
 
-// swap runs a compare-and-set on the table's row id. When nothing changed it
-// tells a missing row from a lost race.
-func (r rows) swap(table, id, query string, args ...any) error {
-	n, err := r.exec(query, args...)
-	if err != nil || n > 0 {
-		return err
-	}
-	if _, err := row(r.h, scanOne[int], "SELECT 1 FROM "+table+" WHERE id = $1", id); err != nil {
-		return err
-	}
-	return registry.ErrConflict
-}
-
 // scanOne reads a row of one value.
 func scanOne[T any](row scanner) (v T, err error) {
 	err = row.Scan(&v)
 	return v, err
-}
-
-// Meta returns a named value.
-func (r rows) Meta(key string) (string, error) {
-	value, err := row(r.h, scanOne[[]byte], "SELECT value FROM meta WHERE key = $1", key)
-	if err != nil {
-		return "", fmt.Errorf("meta %s: %w", key, err)
-	}
-	return string(value), nil
-}
-
-// SetMeta sets a named value.
-func (r rows) SetMeta(key, value string) error {
-	_, err := r.exec("INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, []byte(value))
-	if err != nil {
-		return fmt.Errorf("set meta %s: %w", key, err)
-	}
-	return nil
-}
-
-// nanos stores a time; the zero time is 0.
-func nanos(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixNano()
-}
-
-// stamp reads a stored time into *t, in UTC.
-type stamp struct{ t *time.Time }
-
-// Scan implements sql.Scanner.
-func (s stamp) Scan(v any) error {
-	n, ok := v.(int64)
-	if !ok {
-		return fmt.Errorf("time is stored as %T", v)
-	}
-	*s.t = time.Time{}
-	if n != 0 {
-		*s.t = time.Unix(0, n).UTC()
-	}
-	return nil
-}
-
-// array stores a list as JSON text; an empty one as [].
-func array[T any](list []T) (string, error) {
-	if len(list) == 0 {
-		return "[]", nil
-	}
-	out, err := json.Marshal(list)
-	return string(out), err
-}
-
-// listed reads a stored JSON array into *list; an empty one as nil.
-type listed[T any] struct{ list *[]T }
-
-// Scan implements sql.Scanner.
-func (l listed[T]) Scan(v any) error {
-	text, ok := v.([]byte)
-	if !ok {
-		return fmt.Errorf("list is stored as %T", v)
-	}
-	var out []T
-	if err := json.Unmarshal(text, &out); err != nil {
-		return fmt.Errorf("stored list: %w", err)
-	}
-	if len(out) == 0 {
-		out = nil
-	}
-	*l.list = out
-	return nil
 }

@@ -2,9 +2,6 @@ package sqlite
 
 import (
 	"database/sql"
-	"encoding/json"
-	"fmt"
-	"time"
 
 	"ostiary.dev/ostiary/internal/registry"
 )
@@ -62,89 +59,4 @@ func (r rows) one(query string, args ...any) error {
 		err = registry.ErrNotFound
 	}
 	return err
-}
-
-// swap runs a compare-and-set on the table's row id. When nothing changed it
-// tells a missing row from a lost race.
-func (r rows) swap(table, id, query string, args ...any) error {
-	n, err := r.exec(query, args...)
-	if err != nil || n > 0 {
-		return err
-	}
-	var found int
-	if err := r.h.QueryRow("SELECT 1 FROM "+table+" WHERE id = ?", id).Scan(&found); err != nil {
-		return translate(err)
-	}
-	return registry.ErrConflict
-}
-
-// Meta returns a named value.
-func (r rows) Meta(key string) (value string, err error) {
-	err = r.h.QueryRow("SELECT value FROM meta WHERE key = ?", key).Scan(&value)
-	if err != nil {
-		return "", fmt.Errorf("meta %s: %w", key, translate(err))
-	}
-	return value, nil
-}
-
-// SetMeta sets a named value.
-func (r rows) SetMeta(key, value string) error {
-	_, err := r.exec("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value)
-	if err != nil {
-		return fmt.Errorf("set meta %s: %w", key, err)
-	}
-	return nil
-}
-
-// nanos stores a time; the zero time is 0.
-func nanos(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixNano()
-}
-
-// stamp reads a stored time into *t, in UTC.
-type stamp struct{ t *time.Time }
-
-// Scan implements sql.Scanner.
-func (s stamp) Scan(v any) error {
-	n, ok := v.(int64)
-	if !ok {
-		return fmt.Errorf("time is stored as %T", v)
-	}
-	*s.t = time.Time{}
-	if n != 0 {
-		*s.t = time.Unix(0, n).UTC()
-	}
-	return nil
-}
-
-// array stores a list as JSON text; an empty one as [].
-func array[T any](list []T) (string, error) {
-	if len(list) == 0 {
-		return "[]", nil
-	}
-	out, err := json.Marshal(list)
-	return string(out), err
-}
-
-// listed reads a stored JSON array into *list; an empty one as nil.
-type listed[T any] struct{ list *[]T }
-
-// Scan implements sql.Scanner.
-func (l listed[T]) Scan(v any) error {
-	text, ok := v.(string)
-	if !ok {
-		return fmt.Errorf("list is stored as %T", v)
-	}
-	var out []T
-	if err := json.Unmarshal([]byte(text), &out); err != nil {
-		return fmt.Errorf("stored list: %w", err)
-	}
-	if len(out) == 0 {
-		out = nil
-	}
-	*l.list = out
-	return nil
 }

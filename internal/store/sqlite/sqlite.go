@@ -1,4 +1,4 @@
-// Package sqlite is the embedded driver of store.Store: one file, one process,
+// Package sqlite is the embedded driver of store.Raw: one file, one process,
 // one connection, every write on stable storage before it returns.
 //
 // It may touch the database file and what SQLite puts beside it. It
@@ -44,7 +44,7 @@ var migrations embed.FS
 // applicationID marks the file as ours: "OSTY".
 const applicationID = 0x4F535459
 
-var _ store.Store = (*DB)(nil)
+var _ store.Raw = (*DB)(nil)
 
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
@@ -241,8 +241,8 @@ func migrate(db *sql.DB) error {
 	return nil
 }
 
-// InTx runs fn in one transaction; see store.Store.
-func (d *DB) InTx(fn func(store.Store) error) (err error) {
+// InTx runs fn in one transaction; see store.Raw.
+func (d *DB) InTx(fn func(store.Raw) error) (err error) {
 	tx, err := d.db.BeginTx(context.Background(), nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", translate(err))
@@ -272,9 +272,12 @@ func (d *DB) Close() error {
 	return nil
 }
 
-// inTx is the Store inside a transaction.
+// inTx is the Raw inside a transaction.
 type inTx struct{ rows }
 
-func (t inTx) InTx(fn func(store.Store) error) error { return fn(t) }
+func (t inTx) InTx(fn func(store.Raw) error) error { return fn(t) }
+
+// Scrub is for the database as a whole.
+func (t inTx) Scrub() error { return errors.New("scrub: inside a transaction") }
 
 func (t inTx) Close() error { return errors.New("close: inside a transaction") }

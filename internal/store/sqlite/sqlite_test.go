@@ -9,27 +9,58 @@ import (
 	"strings"
 	"testing"
 
-	"ostiary.dev/ostiary/internal/registry"
+	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/store"
+	"ostiary.dev/ostiary/internal/store/sealed"
 	"ostiary.dev/ostiary/internal/store/storetest"
 )
 
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Opener {
-		path, made := newPath(t), false
+		open, ring := opener(t), newRing(t)
 		return func(t *testing.T) store.Store {
 			t.Helper()
-			get := Open
-			if !made {
-				get, made = Create, true
-			}
-			db, err := get(path)
+			s, err := sealed.Open(open(t), ring)
 			if err != nil {
 				t.Fatal(err)
 			}
-			return db
+			return s
 		}
 	})
+}
+
+func TestRaw(t *testing.T) { storetest.Raw(t, opener) }
+
+// opener opens one database again and again.
+func opener(t *testing.T) storetest.RawOpener {
+	path, made := newPath(t), false
+	return func(t *testing.T) store.Raw {
+		t.Helper()
+		get := Open
+		if !made {
+			get, made = Create, true
+		}
+		db, err := get(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return db
+	}
+}
+
+// newRing makes the keys of a gateway.
+func newRing(t *testing.T) *keys.Ring {
+	t.Helper()
+	ring, err := keys.Create(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ring
+}
+
+// row is a row with a body of n bytes.
+func row(id string, n int) store.Row {
+	return store.Row{Kind: "agent", ID: id, Revision: 1, Body: bytes.Repeat([]byte("x"), n)}
 }
 
 func newPath(t *testing.T) string {
@@ -49,7 +80,7 @@ func created(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = db.InsertAgent(registry.Agent{ID: "robot", State: registry.Active, Reason: strings.Repeat("x", 20000)})
+	err = db.InsertRow(row("robot", 20000))
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +192,7 @@ func TestCreateRefusesTakenPath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.Agent("robot"); err != nil {
+	if _, err := db.Row("agent", "robot"); err != nil {
 		t.Errorf("the database lost its rows: %v", err)
 	}
 	if err := db.Close(); err != nil {
@@ -258,12 +289,12 @@ func TestKilledProcessKeepsWhatWasCommitted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.InsertAgent(registry.Agent{ID: "committed", State: registry.Active}); err != nil {
+	if err := db.InsertRow(row("committed", 1)); err != nil {
 		t.Fatal(err)
 	}
 	left := newPath(t)
-	err = db.InTx(func(in store.Store) error {
-		if err := in.InsertAgent(registry.Agent{ID: "not-committed", State: registry.Active}); err != nil {
+	err = db.InTx(func(in store.Raw) error {
+		if err := in.InsertRow(row("not-committed", 1)); err != nil {
 			return err
 		}
 		return errors.Join(copyFile(path, left), copyFile(path+"-wal", left+"-wal"))
@@ -275,9 +306,9 @@ func TestKilledProcessKeepsWhatWasCommitted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	agents, err := db.Agents()
-	if err != nil || len(agents) != 1 || agents[0].ID != "committed" {
-		t.Errorf("agents are %v (%v)", agents, err)
+	all, err := db.Rows("agent")
+	if err != nil || len(all) != 1 || all[0].ID != "committed" {
+		t.Errorf("rows are %v (%v)", all, err)
 	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
@@ -300,7 +331,9 @@ func TestSecretBytesLeaveTheFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.SetMeta("k", "canary-5d1e"); err != nil {
+	canary := row("k", 1)
+	canary.Body = []byte("canary-5d1e")
+	if err := db.InsertRow(canary); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {
@@ -312,7 +345,8 @@ func TestSecretBytesLeaveTheFile(t *testing.T) {
 	if db, err = Open(path); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(db.SetMeta("k", "replaced"), db.Close()); err != nil {
+	canary.Body, canary.Revision = []byte("replaced"), 2
+	if err := errors.Join(db.UpdateRow(1, canary), db.Close()); err != nil {
 		t.Fatal(err)
 	}
 	entries, err := os.ReadDir(filepath.Dir(path))

@@ -1,6 +1,8 @@
-// Package storetest is the suite that every driver of store.Store must pass.
-// It tests the promises written on the interfaces, refusals first. It touches
-// only the store that it is given, and deliberately knows no driver.
+// Package storetest is the suite that every driver must pass: Run for the nouns,
+// through sealed rows; Raw for the rows themselves; Attacks for what somebody
+// who holds the database may do to them. It tests the promises written on the
+// interfaces, refusals first. It touches only the store that it is given, and
+// deliberately knows no driver.
 package storetest
 
 import (
@@ -66,6 +68,14 @@ func agent(id string) registry.Agent {
 	return registry.Agent{ID: id, State: registry.Active, Era: "modern", Basis: "import", Reason: "r", By: "b", CreatedAt: at, UpdatedAt: at, Revision: 2}
 }
 
+// plain takes the pseudonyms away, which the store drew.
+func plain(agents []registry.Agent) []registry.Agent {
+	for i := range agents {
+		agents[i].Pseudonym = ""
+	}
+	return agents
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -112,7 +122,7 @@ func roundTrip(t *testing.T, open Opener) {
 	same(t, one, fullServer("full"))
 	agents, err := s.Agents()
 	must(t, err)
-	same(t, agents, []registry.Agent{agent("a")})
+	same(t, plain(agents), []registry.Agent{agent("a")})
 	tokens, err := s.Tokens()
 	must(t, err)
 	same(t, tokens, []registry.Token{token})
@@ -192,6 +202,7 @@ func compareAndSet(t *testing.T, open Opener) {
 	a, err := s.Agent("a")
 	must(t, err)
 	moved.Revision++
+	a.Pseudonym = ""
 	same(t, a, moved)
 	must(t, s.Close())
 }

@@ -1,0 +1,105 @@
+package sealed
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"ostiary.dev/ostiary/internal/registry"
+)
+
+// This file is the part of registry.Store that keeps credentials.
+
+// Tokens returns all tokens by id.
+func (t *tx) Tokens() (out []registry.Token, err error) {
+	err = each(t, kindToken, func(v tokenRow, _ int64) error {
+		if agent, err := t.Name(v.Subject); err == nil {
+			out = append(out, registry.Token{ID: v.ID, Agent: agent, Hash: v.Hash, CreatedAt: stamp(v.CreatedAt),
+				ExpiresAt: stamp(v.ExpiresAt), Revoked: v.Revoked})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("tokens: %w", err)
+	}
+	slices.SortFunc(out, func(a, b registry.Token) int { return cmp.Compare(a.ID, b.ID) })
+	return out, nil
+}
+
+// InsertToken adds a token.
+func (t *tx) InsertToken(v registry.Token) error {
+	err := valid(v.ID != "", "a token without an id", len(v.Hash) > 0, "a token without a hash")
+	if err == nil {
+		var pseudonym string
+		if pseudonym, err = t.holder(v.Agent); err == nil {
+			err = t.insert(t.key(kindToken, v.ID), 1, tokenRow{ID: v.ID, Subject: pseudonym, Hash: v.Hash,
+				CreatedAt: nanos(v.CreatedAt), ExpiresAt: nanos(v.ExpiresAt), Revoked: v.Revoked})
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("insert token %s: %w", v.ID, err)
+	}
+	return nil
+}
+
+// RevokeToken marks a token as revoked; doing it twice is no error.
+func (t *tx) RevokeToken(id string) error {
+	var v tokenRow
+	k := t.key(kindToken, id)
+	revision, err := t.get(k, &v)
+	if err == nil && !v.Revoked {
+		v.Revoked = true
+		err = t.update(k, revision, v)
+	}
+	if err != nil {
+		return fmt.Errorf("revoke token %s: %w", id, err)
+	}
+	return nil
+}
+
+// Certificates returns all certificates by serial.
+func (t *tx) Certificates() (out []registry.Certificate, err error) {
+	err = each(t, kindCertificate, func(v certificateRow, _ int64) error {
+		if agent, err := t.Name(v.Subject); err == nil {
+			out = append(out, registry.Certificate{Serial: v.Serial, Agent: agent, NotAfter: stamp(v.NotAfter),
+				CreatedAt: stamp(v.CreatedAt), Revoked: v.Revoked})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("certificates: %w", err)
+	}
+	slices.SortFunc(out, func(a, b registry.Certificate) int { return cmp.Compare(a.Serial, b.Serial) })
+	return out, nil
+}
+
+// InsertCertificate adds a certificate.
+func (t *tx) InsertCertificate(c registry.Certificate) error {
+	err := valid(c.Serial != "", "a certificate without a serial")
+	if err == nil {
+		var pseudonym string
+		if pseudonym, err = t.holder(c.Agent); err == nil {
+			err = t.insert(t.key(kindCertificate, c.Serial), 1, certificateRow{Serial: c.Serial, Subject: pseudonym,
+				NotAfter: nanos(c.NotAfter), CreatedAt: nanos(c.CreatedAt), Revoked: c.Revoked})
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("insert certificate %s: %w", c.Serial, err)
+	}
+	return nil
+}
+
+// RevokeCertificate marks a certificate as revoked; doing it twice is no error.
+func (t *tx) RevokeCertificate(serial string) error {
+	var v certificateRow
+	k := t.key(kindCertificate, serial)
+	revision, err := t.get(k, &v)
+	if err == nil && !v.Revoked {
+		v.Revoked = true
+		err = t.update(k, revision, v)
+	}
+	if err != nil {
+		return fmt.Errorf("revoke certificate %s: %w", serial, err)
+	}
+	return nil
+}
