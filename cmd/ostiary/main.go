@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"ostiary.dev/ostiary/internal/app"
 )
 
 // version is set by the build: -ldflags "-X main.version=1.2.3".
@@ -20,7 +22,8 @@ var version string
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, process{args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.LookupEnv})
+	code := run(ctx, process{args: os.Args[1:], stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, environ: os.LookupEnv,
+		exposed: app.Undumpable()}) // before anything secret is read
 	stop()
 	os.Exit(code)
 }
@@ -31,6 +34,7 @@ type process struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	environ        func(string) (string, bool)
+	exposed        error // why a crash of this process may leave its memory on a disk
 }
 
 // run runs one command and returns its exit code.

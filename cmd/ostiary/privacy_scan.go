@@ -9,8 +9,6 @@ import (
 	"io"
 	"os"
 
-	"golang.org/x/term"
-
 	"ostiary.dev/ostiary/internal/pii"
 )
 
@@ -81,24 +79,19 @@ func scannerFor(profile string) (*pii.Scanner, error) {
 
 // progress draws how much has been read, on a terminal only.
 func (c *cli) progress(files []string) func(int64) {
-	f, ok := c.stderr.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return func(int64) {}
-	}
-	var total, shown int64
+	bar := c.newBar("scan", bytesText)
+	var total int64
 	for _, name := range files {
 		if info, err := os.Stat(name); err == nil {
 			total += info.Size()
 		}
 	}
 	return func(done int64) {
-		switch {
-		case done < 0:
-			fmt.Fprint(f, "\r\x1b[K")
-		case total > 0 && (done-shown)*100 > total:
-			shown = done
-			fmt.Fprintf(f, "\rscanned %d %%", min(100, done*100/total))
+		if done < 0 {
+			bar.done()
+			return
 		}
+		bar.update(done, total)
 	}
 }
 

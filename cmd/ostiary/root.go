@@ -75,7 +75,7 @@ func (c *cli) defaultDir() string {
 
 // options are what the process hands to the gateway's parts.
 func (c *cli) options(wait time.Duration) app.Options {
-	return app.Options{Environ: c.environ, Version: buildVersion(), Wait: wait}
+	return app.Options{Environ: c.environ, Version: buildVersion(), Wait: wait, Exposed: c.exposed}
 }
 
 // with runs do with the operator functions of the gateway in the directory.

@@ -59,6 +59,7 @@ type Options struct {
 	Log     io.Writer     // where logs go; nil: nowhere
 	Wait    time.Duration // how long to wait for the directory's lock; 0: not at all
 	Clock   clock.Clock
+	Exposed error // why a crash may leave this process's memory on a disk; nil: it cannot, or nobody looked
 }
 
 // App is an opened data directory.

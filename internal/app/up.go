@@ -28,6 +28,7 @@ const stopTimeout = 5 * time.Second
 // listeners, then the data plane (Serve). It returns when all of it has ended.
 func (a *App) Up(ctx context.Context, o UpOptions) error {
 	a.warnLoosenings()
+	a.warnExposed()
 	parts, err := a.startOperators(ctx, o)
 	if err != nil {
 		return errors.Join(err, parts.stop())
@@ -144,6 +145,17 @@ func (a *App) warnLoosenings() {
 	if l.Local.Address != "" {
 		a.log.Warn("loosening: plain HTTP without credentials", logs.Public("address", l.Local.Address), logs.Public("agent", l.Local.Agent))
 		a.health.Set("loosening: plaintext loopback", stateOK, fmt.Sprintf("every local caller on %s is agent %s", l.Local.Address, l.Local.Agent))
+	}
+}
+
+// checkCore is the check that says whether a crash leaves memory on a disk.
+const checkCore = "core dumps"
+
+// warnExposed says when this process could not be made undumpable.
+func (a *App) warnExposed() {
+	if err := a.options.Exposed; err != nil {
+		a.logError("a crash may leave keys in a core file", err)
+		a.health.Set(checkCore, stateDegraded, "a crash may leave keys in a core file: "+err.Error())
 	}
 }
 
