@@ -11,8 +11,9 @@ import (
 	"time"
 
 	"ostiary.dev/ostiary/internal/egress"
-	"ostiary.dev/ostiary/internal/registry"
+	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/store"
+	"ostiary.dev/ostiary/internal/store/sealed"
 	"ostiary.dev/ostiary/internal/store/storetest"
 	"ostiary.dev/ostiary/test/pgtest"
 )
@@ -94,20 +95,65 @@ func TestStore(t *testing.T) {
 	c := database(t)
 	storetest.Run(t, func(t *testing.T) storetest.Opener {
 		shared.SQL(t, name(c), "DROP SCHEMA IF EXISTS ostiary CASCADE")
-		made := false
+		open, ring := opener(c), newRing(t)
 		return func(t *testing.T) store.Store {
 			t.Helper()
-			get := Open
-			if !made {
-				get, made = Create, true
-			}
-			db, err := get(c)
+			s, err := sealed.Open(open(t), ring)
 			if err != nil {
 				t.Fatal(err)
 			}
-			return db
+			return s
 		}
 	})
+}
+
+func TestRaw(t *testing.T) {
+	c := database(t)
+	storetest.Raw(t, func(t *testing.T) storetest.RawOpener {
+		shared.SQL(t, name(c), "DROP SCHEMA IF EXISTS ostiary CASCADE")
+		return opener(c)
+	})
+}
+
+// opener opens one store again and again.
+func opener(c Config) storetest.RawOpener {
+	made := false
+	return func(t *testing.T) store.Raw {
+		t.Helper()
+		get := Open
+		if !made {
+			get, made = Create, true
+		}
+		db, err := get(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return db
+	}
+}
+
+// newRing makes the keys of a gateway.
+func newRing(t *testing.T) *keys.Ring {
+	t.Helper()
+	ring, err := keys.Create(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ring
+}
+
+// one is a row, as body says.
+func one(id, body string) store.Row {
+	return store.Row{Kind: "agent", ID: id, Revision: 1, Body: []byte(body)}
+}
+
+// ids are those of the rows.
+func ids(all []store.Row) string {
+	var out []string
+	for _, r := range all {
+		out = append(out, r.ID)
+	}
+	return fmt.Sprint(out)
 }
 
 // quick is a Config whose opening waits for nobody.
@@ -124,7 +170,7 @@ func created(t *testing.T) Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = db.InsertAgent(registry.Agent{ID: "robot", State: registry.Active})
+	err = db.InsertRow(one("robot", "r"))
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -193,8 +239,8 @@ func TestR06Damaged(t *testing.T) {
 	refused(t, Open, c, ErrDamaged)
 	c = created(t)
 	db := opened(t, c)
-	shared.SQL(t, name(c), "DROP TABLE ostiary.grants")
-	if _, err := db.Grants(); !errors.Is(err, ErrDamaged) {
+	shared.SQL(t, name(c), "DROP TABLE ostiary.sealed_row")
+	if _, err := db.Rows("agent"); !errors.Is(err, ErrDamaged) {
 		t.Errorf("error is %v, want %v", err, ErrDamaged)
 	}
 }
@@ -210,7 +256,7 @@ func TestR06Locked(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := opened(t, quick(c)).Agent("robot"); err != nil {
+	if _, err := opened(t, quick(c)).Row("agent", "robot"); err != nil {
 		t.Errorf("after the first was closed: %v", err)
 	}
 }
@@ -218,7 +264,7 @@ func TestR06Locked(t *testing.T) {
 func TestCreateRefusesTaken(t *testing.T) {
 	c := created(t)
 	refused(t, Create, c, ErrExists)
-	if _, err := opened(t, c).Agent("robot"); err != nil {
+	if _, err := opened(t, c).Row("agent", "robot"); err != nil {
 		t.Errorf("the store lost its rows: %v", err)
 	}
 }
@@ -230,7 +276,7 @@ func TestCreateReplacesCrashedDraft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(db.SetMeta("k", "v"), db.Close()); err != nil {
+	if err := errors.Join(db.InsertRow(one("k", "v")), db.Close()); err != nil {
 		t.Error(err)
 	}
 	if got := shared.SQL(t, name(c), "SELECT string_agg(nspname, ',') FROM pg_namespace WHERE nspname LIKE 'ostiary%'"); got != "ostiary" {
@@ -269,12 +315,12 @@ func TestASCIIDatabase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := registry.Server{ID: "s", State: registry.Active, Transport: registry.HTTP, Reason: "日本 ü", Command: []string{"日本\x00ü"}}
-	if err := errors.Join(db.InsertServer(want), db.Close()); err != nil {
+	want := one("日本 ü", "日本\x00ü\xff")
+	if err := errors.Join(db.InsertRow(want), db.Close()); err != nil {
 		t.Fatal(err)
 	}
-	got, err := opened(t, c).Server("s")
-	if err != nil || got.Reason != want.Reason || got.Command[0] != want.Command[0] {
+	got, err := opened(t, c).Row("agent", want.ID)
+	if err != nil || string(got.Body) != string(want.Body) {
 		t.Errorf("got %+v (%v)", got, err)
 	}
 }
@@ -315,10 +361,10 @@ func TestReconnects(t *testing.T) {
 	db := opened(t, c)
 	end(t, c)
 	// The call that meets the broken connection may fail; it does not lie.
-	if err := db.SetMeta("k", "v"); err != nil && !errors.Is(err, ErrUnreachable) {
+	if err := db.InsertRow(one("k", "v")); err != nil && !errors.Is(err, ErrUnreachable) {
 		t.Errorf("error is %v, want %v", err, ErrUnreachable)
 	}
-	if err := db.SetMeta("k", "w"); err != nil {
+	if err := db.InsertRow(one("l", "w")); err != nil {
 		t.Errorf("the store stays broken: %v", err)
 	}
 	refused(t, Open, quick(c), ErrLocked)
@@ -334,15 +380,15 @@ func TestLostStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := other.SetMeta("k", "theirs"); err != nil {
+	if err := other.InsertRow(one("k", "theirs")); err != nil {
 		t.Fatal(err)
 	}
 	refuses := func(when string) {
 		t.Helper()
 		for name, call := range map[string]func() error{
-			"write": func() error { return db.SetMeta("k", "ours") },
-			"read":  func() error { _, err := db.Agents(); return err },
-			"tx":    func() error { return db.InTx(func(store.Store) error { return nil }) },
+			"write": func() error { return db.InsertRow(one("k", "ours")) },
+			"read":  func() error { _, err := db.Rows("agent"); return err },
+			"tx":    func() error { return db.InTx(func(store.Raw) error { return nil }) },
 			"ping":  func() error { return db.Ping(t.Context()) },
 		} {
 			err := call()
@@ -359,7 +405,7 @@ func TestLostStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	refuses("when the other is gone")
-	if got := shared.SQL(t, name(c), "SELECT convert_from(value, 'UTF8') FROM ostiary.meta WHERE key = 'k'"); got != "theirs" {
+	if got := shared.SQL(t, name(c), "SELECT convert_from(body, 'UTF8') FROM ostiary.sealed_row WHERE id = 'k'"); got != "theirs" {
 		t.Errorf("the value is %q", got)
 	}
 }
@@ -369,11 +415,11 @@ func TestLostStore(t *testing.T) {
 func TestCrashKeepsWhatWasCommitted(t *testing.T) {
 	c := created(t)
 	db := opened(t, c)
-	if err := db.InsertAgent(registry.Agent{ID: "committed", State: registry.Active}); err != nil {
+	if err := db.InsertRow(one("committed", "c")); err != nil {
 		t.Fatal(err)
 	}
-	err := db.InTx(func(in store.Store) error {
-		if err := in.InsertAgent(registry.Agent{ID: "not-committed", State: registry.Active}); err != nil {
+	err := db.InTx(func(in store.Raw) error {
+		if err := in.InsertRow(one("not-committed", "n")); err != nil {
 			return err
 		}
 		return errors.Join(shared.Crash(), shared.Boot())
@@ -381,13 +427,9 @@ func TestCrashKeepsWhatWasCommitted(t *testing.T) {
 	if !errors.Is(err, ErrUnreachable) {
 		t.Errorf("commit over a broken connection: %v, want %v", err, ErrUnreachable)
 	}
-	agents, err := db.Agents()
-	var ids []string
-	for _, a := range agents {
-		ids = append(ids, a.ID)
-	}
-	if err != nil || fmt.Sprint(ids) != "[committed robot]" {
-		t.Errorf("agents are %v (%v)", ids, err)
+	all, err := db.Rows("agent")
+	if got := ids(all); err != nil || got != "[committed robot]" {
+		t.Errorf("rows are %v (%v)", got, err)
 	}
 }
 
@@ -412,14 +454,14 @@ func TestWrongDatabase(t *testing.T) {
 // rest of the transaction whole, also when it is the database's own error.
 func TestRefusedStatementInTransaction(t *testing.T) {
 	db := opened(t, created(t))
-	err := db.InTx(func(in store.Store) error {
-		if err := in.InsertAgent(registry.Agent{ID: "zero\x00byte", State: registry.Active}); err == nil {
+	err := db.InTx(func(in store.Raw) error {
+		if err := in.InsertRow(one("zero\x00byte", "z")); err == nil {
 			t.Error("text with a zero byte is stored")
 		}
-		return in.SetMeta("k", "v")
+		return in.InsertRow(one("k", "v"))
 	})
-	if value, e := db.Meta("k"); err != nil || e != nil || value != "v" {
-		t.Errorf("got %q, %v, %v", value, err, e)
+	if got, e := db.Row("agent", "k"); err != nil || e != nil || string(got.Body) != "v" {
+		t.Errorf("got %q, %v, %v", got.Body, err, e)
 	}
 }
 
@@ -427,7 +469,7 @@ func TestSocket(t *testing.T) {
 	c := created(t)
 	c.DSN = fmt.Sprintf("host=%s port=%d user=postgres dbname=%s", shared.Dir, shared.Port, name(c))
 	c.Dial = nil // no network
-	if _, err := opened(t, c).Agent("robot"); err != nil {
+	if _, err := opened(t, c).Row("agent", "robot"); err != nil {
 		t.Error(err)
 	}
 }
