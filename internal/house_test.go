@@ -32,9 +32,11 @@ var floors = map[string]int{
 	"kms":        2, // root keys that lie elsewhere
 
 	"auditlog":         2, // the Merkle logs
+	"witness":          2, // cosignatures of other parties
 	"auditlog/logtest": 3, // their rows in memory, for tests
 
 	"policy": 3, // the decision
+	"trail":  3, // the logs, read for people
 	"export": 3, // what leaves to be verified elsewhere
 
 	"exchange": 4, // what flows, and the shape of a step

@@ -48,6 +48,7 @@ type Config struct {
 	Prober   registry.Prober
 	Gateway  func() Gateway
 	Clock    clock.Clock
+	Book     *auditlog.Book // nil: the log cannot be read
 }
 
 // probeTimeout bounds one examination of a server: two eras, each with the start
@@ -63,6 +64,7 @@ type Admin struct {
 
 	mu     sync.Mutex // serialises changes, so that versions follow each other
 	prober registry.Prober
+	reads  reads
 }
 
 // New returns the operator functions and fills the live view from the store.
