@@ -19,8 +19,9 @@ CORPUS   ?=
 
 .PHONY: eval build run test tools postgres peers fmt vet lint unit race doors interop cross soak fuzz bench clean
 
-build: ## bin/ostiary
+build: ## bin/ostiary and bin/ostiary-verify
 	$(BUILD) -o bin/ostiary ./cmd/ostiary
+	$(BUILD) -o bin/ostiary-verify ./cmd/ostiary-verify
 
 run: build ## a gateway in ./.ostiary in front of the sample server
 	$(BUILD) -o bin/sample-server ./examples/sampleserver
@@ -50,7 +51,7 @@ lint: tools
 	bin/staticcheck ./...
 
 unit: ## every package that needs no foreign program
-	$(GO) test -timeout 15m ./cmd/... ./internal/... ./examples/...
+	$(GO) test -timeout 15m ./cmd/... ./internal/... ./verify/... ./examples/...
 
 race: ## the rooms with goroutines, under the race detector
 	@GO="$(GO)" sh scripts/race.sh
@@ -65,7 +66,9 @@ cross: ## that the other systems' programs build
 	@set -e; for system in $(SYSTEMS); do \
 		os=$${system%/*}; suffix=; [ $$os != windows ] || suffix=.exe; \
 		echo "$(GO) build $$system"; \
-		GOOS=$$os GOARCH=$${system#*/} $(BUILD) -o bin/cross/ostiary-$$os-$${system#*/}$$suffix ./cmd/ostiary; \
+		for program in ostiary ostiary-verify; do \
+			GOOS=$$os GOARCH=$${system#*/} $(BUILD) -o bin/cross/$$program-$$os-$${system#*/}$$suffix ./cmd/$$program; \
+		done; \
 	done
 
 soak: peers ## the long counts
@@ -75,7 +78,7 @@ fuzz: ## every fuzz target for FUZZTIME
 	@GO="$(GO)" sh scripts/fuzz.sh $(FUZZTIME)
 
 bench: ## every Go benchmark
-	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
+	$(GO) test -run '^$$' -bench . -benchmem ./internal/... ./verify/...
 
 eval: ## the detector against a labelled corpus: make eval CORPUS=FILE
 	$(GO) run ./test/eval -corpus "$(CORPUS)"

@@ -16,6 +16,7 @@ var floors = map[string]int{
 	"fault":    0, // error kinds and their codes
 	"clock":    0, // the time of day
 	"lifetime": 0, // contexts of calls
+	"verify":   0, // public: what outsiders check the gateway with
 
 	"wire":   1, // messages
 	"keys":   1, // keys and cryptography
@@ -77,7 +78,7 @@ func TestImportsGoDown(t *testing.T) {
 		for _, path := range s.imports {
 			below, ours := strings.CutPrefix(path, module+"/internal/")
 			if !ours {
-				if strings.HasPrefix(path, module) {
+				if strings.HasPrefix(path, module) && s.folder != verifier {
 					t.Errorf("%s imports %s: the gateway uses internal rooms only", s.path, path)
 				}
 				continue
@@ -93,6 +94,26 @@ func TestImportsGoDown(t *testing.T) {
 	for room := range floors {
 		if !used[room] {
 			t.Errorf("the map names %s, but there is no such room", room)
+		}
+	}
+}
+
+// verifier is the folder of the command that outsiders check the gateway with.
+const verifier = "cmd/ostiary-verify"
+
+// TestVerifierStandsAlone keeps the gateway out of what checks it: an outsider
+// who reads these two folders has read all of it but x/mod.
+func TestVerifierStandsAlone(t *testing.T) {
+	for _, s := range open(t).program() {
+		if s.room() != "verify" && s.folder != verifier {
+			continue
+		}
+		for _, path := range s.imports {
+			first, _, _ := strings.Cut(path, "/")
+			outside := strings.Contains(first, ".")
+			if outside && !strings.HasPrefix(path, "golang.org/x/mod/sumdb/") && path != module+"/verify" {
+				t.Errorf("%s imports %s: what checks the gateway stands alone", s.path, path)
+			}
 		}
 	}
 }

@@ -88,9 +88,16 @@ var cryptography = map[string]map[string]string{
 		"registry":     "digests of definitions",
 		"store/sealed": "digests of stored rows",
 		"export":       "digests of answers and of files in an evidence pack",
+		"verify":       "digests of what is checked",
 		"pii":          "check bytes of addresses of wallets",
 		"forward":      "pins of servers' public keys",
 		"kms":          "binds a wrapped key to its place",
+	},
+	"crypto/hmac": {
+		"verify": "commitments to parts",
+	},
+	"crypto/ed25519": {
+		"verify": "signatures of notes; it holds public keys only",
 	},
 	"crypto/x509": {
 		"identity":       "verifies clients' certificates",

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -30,7 +31,7 @@ type Receipt struct {
 	Index    uint64 // of the entry
 	Leaf     []byte // of the entry, its exact bytes
 	Exchange string
-	Request  [32]byte // SHA-256 of the request as it came in
+	Request  [32]byte // MessageDigest of the request as it came in
 	Answer   [32]byte // SHA-256 of the answer without the receipt; see AnswerDigest
 	State    string   // Decided or Finished
 	Time     time.Time
@@ -154,5 +155,11 @@ func AnswerDigest(answer *wire.Message) ([32]byte, error) {
 	if err != nil {
 		return [32]byte{}, err
 	}
-	return sha256.Sum256(without.Raw()), nil
+	return MessageDigest(without.Raw()), nil
+}
+
+// MessageDigest returns the digest of a message for a receipt: of its bytes
+// without white space around them, which files and streams add and take away.
+func MessageDigest(message []byte) [32]byte {
+	return sha256.Sum256(bytes.Trim(message, " \t\r\n"))
 }
