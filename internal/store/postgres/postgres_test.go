@@ -487,3 +487,15 @@ func TestPingIsBounded(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAttacks(t *testing.T) {
+	c, ring := database(t), newRing(t)
+	storetest.Attacks(t, func(*testing.T) storetest.RawOpener { return opener(c) }, func(t *testing.T, raw store.Raw) storetest.Sealed {
+		t.Helper()
+		s, err := sealed.Open(raw, ring)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	})
+}

@@ -68,6 +68,12 @@ func (r rows) DropClear() error {
 // process that is killed in between finds it (TestMigrationSurvivesKill).
 const scrubDue = 1
 
+// scrubbing are the steps of Scrub: the mark goes last, so that it is repeated
+// whole when the process is killed within.
+func scrubbing() []string {
+	return []string{"PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA user_version = 0"}
+}
+
 // Scrub rewrites the file and empties its log, so that no byte of what was
 // dropped is left in either.
 func (d *DB) Scrub() error {
@@ -78,9 +84,7 @@ func (d *DB) Scrub() error {
 	if version != scrubDue {
 		return nil
 	}
-	for _, statement := range []string{
-		"PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA user_version = 0",
-	} {
+	for _, statement := range scrubbing() {
 		if _, err := d.db.Exec(statement); err != nil {
 			return fmt.Errorf("scrub: %w", translate(err))
 		}

@@ -360,3 +360,15 @@ func TestSecretBytesLeaveTheFile(t *testing.T) {
 		}
 	}
 }
+
+func TestAttacks(t *testing.T) {
+	ring := newRing(t)
+	storetest.Attacks(t, opener, func(t *testing.T, raw store.Raw) storetest.Sealed {
+		t.Helper()
+		s, err := sealed.Open(raw, ring)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	})
+}

@@ -1,0 +1,112 @@
+package sealed
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"ostiary.dev/ostiary/internal/auditlog"
+	"ostiary.dev/ostiary/internal/store"
+)
+
+// Control is the control log as it is read back. *auditlog.Log is one.
+type Control interface {
+	Size() uint64
+	Read(from, to uint64, fn func(auditlog.Record) error) error
+}
+
+// CheckRows compares the stored rows with the newest entry of the control log
+// that carries their digest. The attack: somebody who holds the database puts a
+// whole row back to an older state, deletes one or adds one that was deleted;
+// each opens by itself (storetest.Attacks). *store.Damage tells; whoever
+// called then refuses to start.
+func (s *Store) CheckRows(control Control) error {
+	digest, err := LastDigest(control)
+	if err != nil {
+		return err
+	}
+	return s.CheckDigest(digest)
+}
+
+// CheckDigest compares the stored rows with the digest that was recorded last;
+// "" when none was.
+func (s *Store) CheckDigest(recorded string) error {
+	_, err := read(s, func(t *tx) (none struct{}, err error) {
+		switch {
+		case recorded == "" && t.has(t.key(kindMeta, anchored)):
+			return none, &store.Damage{Why: "the control log no longer holds what describes the rows"}
+		case recorded != "" && recorded != s.ledger.digest(nil):
+			return none, &store.Damage{Why: "the rows are not those that the control log describes last: some were edited, deleted, added or put back to an older state"}
+		}
+		return none, nil
+	})
+	return err
+}
+
+// Sweep reads every row and holds it against what was written, which finds
+// damage in rows that nobody asks for.
+func (s *Store) Sweep() error {
+	_, err := read(s, func(t *tx) (none struct{}, err error) {
+		now, err := readLedger(t.raw)
+		if err != nil {
+			return none, err
+		}
+		return none, s.ledger.compare(now, t.damage)
+	})
+	return err
+}
+
+// compare returns damage when the rows now are not those of l.
+func (l *ledger) compare(now *ledger, damage func(key, string) error) error {
+	for b := range l.marks {
+		if l.sums[b] == now.sums[b] {
+			continue
+		}
+		for k, m := range l.marks[b] {
+			if other, there := now.marks[b][k]; !there {
+				return damage(k, "is missing")
+			} else if other != m {
+				return damage(k, "was edited or put back to an older state")
+			}
+		}
+		for k := range now.marks[b] {
+			if _, known := l.marks[b][k]; !known {
+				return damage(k, "was added by somebody else")
+			}
+		}
+	}
+	return nil
+}
+
+// lookBack is how many entries are read at once on the way back.
+const lookBack = 64
+
+// LastDigest returns the digest of rows that the newest entry with one carries,
+// or "".
+func LastDigest(control Control) (digest string, err error) {
+	for to := control.Size(); to > 0 && digest == ""; {
+		from := uint64(0)
+		if to > lookBack {
+			from = to - lookBack
+		}
+		err := control.Read(from, to, func(r auditlog.Record) error {
+			var part struct {
+				Rows string `json:"rows"`
+			}
+			if r.Part == nil {
+				return nil
+			}
+			if err := json.Unmarshal(r.Part, &part); err != nil {
+				return fmt.Errorf("entry %d: %w", r.Index, err)
+			}
+			if part.Rows != "" {
+				digest = part.Rows
+			}
+			return nil
+		})
+		if err != nil {
+			return "", fmt.Errorf("read the control log: %w", err)
+		}
+		to = from
+	}
+	return digest, nil
+}
