@@ -41,7 +41,7 @@ const (
 // constrained to URI names of the trust domain. It is safe for concurrent use.
 type CA struct {
 	folder string
-	key    *dek
+	key    sealer
 	root   *x509.Certificate
 
 	mu     sync.Mutex // guards issuer
@@ -55,7 +55,7 @@ type signer struct {
 }
 
 // createCA makes the root and the first issuer and writes their files.
-func createCA(dir string, key *dek, now time.Time) (*CA, error) {
+func createCA(dir string, key sealer, now time.Time) (*CA, error) {
 	root, err := newRoot(now)
 	if err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func createCA(dir string, key *dek, now time.Time) (*CA, error) {
 
 // openCA reads the authority's files. A ca.pem that is not the root's is
 // refused: whoever exchanged it would have clients trust somebody else.
-func openCA(dir string, key *dek) (*CA, error) {
+func openCA(dir string, key sealer) (*CA, error) {
 	c := &CA{folder: Folder(dir), key: key}
 	root, err := c.load(caRootFile)
 	if err != nil {
@@ -240,6 +240,22 @@ func (c *CA) save(name string, s *signer) error {
 		return fmt.Errorf("save %s: %w", name, err)
 	}
 	return writeFile(filepath.Join(c.folder, name), record, 0o600)
+}
+
+// reseal writes both files anew under the current key.
+func (c *CA) reseal() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, name := range []string{caRootFile, caIssuerFile} {
+		s, err := c.load(name)
+		if err != nil {
+			return err
+		}
+		if err := c.save(name, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // load opens what save wrote.

@@ -89,3 +89,86 @@ func readFile(path string, limit int64) ([]byte, error) {
 	}
 	return data, nil
 }
+
+// wipe overwrites a file with random bytes and removes it; no file is no
+// error. On a disk that writes elsewhere than it read (flash, copy on write,
+// snapshots) the old bytes may stay until their blocks are reused, which no
+// program can help; docs/keys.md says so.
+func wipe(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("wipe key file: %w", err)
+	}
+	err = scrub(f)
+	if err == nil {
+		err = os.Remove(path)
+	}
+	if err != nil {
+		return fmt.Errorf("wipe key file: %w", err)
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// scrub overwrites f with random bytes and closes it.
+func scrub(f *os.File) error {
+	info, err := f.Stat()
+	if err == nil {
+		block := make([]byte, 64<<10)
+		for at := int64(0); at < info.Size() && err == nil; at += int64(len(block)) {
+			fillRandom(block)
+			_, err = f.WriteAt(block[:min(int64(len(block)), info.Size()-at)], at)
+		}
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// rewriteFile is writeFile for a file whose old content must not stay: the old
+// bytes are overwritten when the new ones have taken their place.
+func rewriteFile(path string, data []byte) error {
+	old, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("write key file: %w", err)
+	}
+	if err := writeFile(path, data, 0o600); err != nil {
+		if old != nil {
+			err = errors.Join(err, old.Close())
+		}
+		return err
+	}
+	if old == nil {
+		return nil
+	}
+	if err := scrub(old); err != nil {
+		return fmt.Errorf("wipe key file: %w", err)
+	}
+	return nil
+}
+
+// replaceFile renames from to path and overwrites what was there.
+func replaceFile(from, path string) error {
+	old, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("replace key file: %w", err)
+	}
+	err = os.Rename(from, path)
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	if old != nil {
+		if err != nil {
+			err = errors.Join(err, old.Close())
+		} else {
+			err = scrub(old)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("replace key file: %w", err)
+	}
+	return nil
+}

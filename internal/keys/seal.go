@@ -184,20 +184,20 @@ func (with *derived) open(record, tuple []byte) ([]byte, error) {
 	return plain, nil
 }
 
-// Seal encrypts plain under the key of p. Only the same purpose and identity
-// open it. plain is at most MaxPlain bytes.
+// Seal encrypts plain under the current key of p. Only the same purpose and
+// identity open it. plain is at most MaxPlain bytes.
 func (r *Ring) Seal(p Purpose, id Identity, plain []byte) ([]byte, error) {
-	d := r.keys[p]
+	d := r.state.Load().current(p)
 	if d == nil {
 		return nil, fmt.Errorf("seal: no key for purpose %q", p)
 	}
 	return d.seal(id, plain)
 }
 
-// Open decrypts what Seal made for the same purpose and identity. Any failure
-// is ErrSeal.
+// Open decrypts what Seal made for the same purpose and identity, under any
+// version of the key that was not destroyed. Any failure is ErrSeal.
 func (r *Ring) Open(p Purpose, id Identity, sealed []byte) ([]byte, error) {
-	d := r.keys[p]
+	d := r.state.Load().find(p, sealed)
 	if d == nil {
 		return nil, ErrSeal
 	}

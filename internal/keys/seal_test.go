@@ -108,7 +108,7 @@ func TestRingPurposes(t *testing.T) {
 
 func TestKeysDoNotPrint(t *testing.T) {
 	r := newTestRing(t)
-	d := r.keys[Audit]
+	d := r.state.Load().current(Audit)
 	for _, text := range []string{fmt.Sprint(r, d), fmt.Sprintf("%v %+v %#v %s", r, r, r, r), fmt.Sprintf("%v %+v %#v %s", d, d, d, d)} {
 		if strings.Contains(text, fmt.Sprint(d.key[:4])[1:8]) || len(text) > 60 {
 			t.Errorf("prints %q", text)

@@ -39,9 +39,11 @@ func (s Signer) Public() []byte { return publicBytes(s.key) }
 
 // VKey returns the verifier key in the form of signed notes:
 // name+hash+base64(01 || public key).
-func (s Signer) VKey() string {
-	return fmt.Sprintf("%s+%08x+%s", s.name, s.hash,
-		base64.StdEncoding.EncodeToString(append([]byte{algEd25519}, publicBytes(s.key)...)))
+func (s Signer) VKey() string { return vkey(s.name, publicBytes(s.key)) }
+
+func vkey(name string, public []byte) string {
+	return fmt.Sprintf("%s+%08x+%s", name, noteHash(name, public),
+		base64.StdEncoding.EncodeToString(append([]byte{algEd25519}, public...)))
 }
 
 // String keeps the key out of anything that prints a signer.
@@ -68,16 +70,61 @@ func noteHash(name string, public []byte) uint32 {
 }
 
 // LogSigner returns the signer of the checkpoints of the log origin.
-func (r *Ring) LogSigner(origin string) Signer { return newSigner(r.keys[LogSigning], origin) }
+func (r *Ring) LogSigner(origin string) Signer {
+	return newSigner(r.state.Load().current(LogSigning), origin)
+}
 
 // LogVKey returns the verifier key of the checkpoints of the log origin.
 func (r *Ring) LogVKey(origin string) string { return r.LogSigner(origin).VKey() }
 
+// LogSigners returns who signs the next checkpoint of origin: the current key
+// and, after a rotation, also the one before it, until HandedOver. Whoever
+// trusts the old key so meets the new one under a checkpoint that he accepts.
+// A key that was compromised signs nothing any more.
+func (r *Ring) LogSigners(origin string) []Signer {
+	s := r.state.Load()
+	list := []Signer{newSigner(s.current(LogSigning), origin)}
+	if _, done := r.handover.Load(origin); done || len(s.rotations) == 0 {
+		return list
+	}
+	versions := s.keys[LogSigning]
+	last := lastRotation(s.rotations, LogSigning)
+	if len(versions) < 2 || last == nil || last.Compromised || versions[len(versions)-2].state != Old {
+		return list
+	}
+	return append(list, newSigner(versions[len(versions)-2].key, origin))
+}
+
+// HandedOver says that a checkpoint of origin that all LogSigners signed is on
+// stable storage.
+func (r *Ring) HandedOver(origin string) { r.handover.Store(origin, true) }
+
+// LogVKeys returns the verifier key of every version that signed checkpoints
+// of the log origin, the oldest first; the public half of a destroyed key
+// stays in its rotation.
+func (r *Ring) LogVKeys(origin string) []string { return r.vkeys(LogSigning, origin) }
+
 // ReceiptSigner returns the signer of receipts in the name of the gateway.
-func (r *Ring) ReceiptSigner(name string) Signer { return newSigner(r.keys[ReceiptSigning], name) }
+func (r *Ring) ReceiptSigner(name string) Signer {
+	return newSigner(r.state.Load().current(ReceiptSigning), name)
+}
 
 // ReceiptVKey returns the verifier key of receipts in the name of the gateway.
 func (r *Ring) ReceiptVKey(name string) string { return r.ReceiptSigner(name).VKey() }
+
+// ReceiptVKeys is LogVKeys for receipts.
+func (r *Ring) ReceiptVKeys(name string) []string { return r.vkeys(ReceiptSigning, name) }
+
+func (r *Ring) vkeys(p Purpose, name string) []string {
+	s := r.state.Load()
+	var out []string
+	for _, t := range s.rotations {
+		if t.Purpose == string(p) {
+			out = append(out, vkey(name, t.OldPublic))
+		}
+	}
+	return append(out, newSigner(s.current(p), name).VKey())
+}
 
 // SealAudit seals a payload part of the record.
 func (r *Ring) SealAudit(id Identity, plain []byte) ([]byte, error) { return r.Seal(Audit, id, plain) }

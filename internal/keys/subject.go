@@ -1,179 +1,161 @@
 package keys
 
 import (
-	"bytes"
-	"crypto/sha256"
 	"encoding/base32"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"path/filepath"
 	"sync"
+	"time"
+
+	"ostiary.dev/ostiary/internal/clock"
 )
 
-// ErrErased says that the subject's key was destroyed.
-var ErrErased = errors.New("the subject was erased")
-
-const (
-	subjectFile  = "subjects"
-	subjectLimit = 64 << 20
+// Errors of subjects.
+var (
+	ErrSubject = errors.New("not a name of a subject")
+	ErrErasing = errors.New("the subject of that name is being erased")
 )
+
+// maxSubject bounds a clear name, in bytes.
+const maxSubject = 1024
 
 // Subject is a person or an agent: a random pseudonym, a key of its own and a
-// sealed name. It is safe for concurrent use.
+// name that is sealed under it. It is safe for concurrent use.
 type Subject struct {
 	Pseudonym string // "s-" and 26 characters
 	entry     *subjectEntry
-}
-
-// subjectEntry is a subject as it is held.
-type subjectEntry struct {
-	pseudonym string
-	name      string
 	key       *dek
 }
 
-// Name returns the clear name.
-func (s Subject) Name() string { return s.entry.name }
+// Name returns the clear name, which only the subject's key opens.
+func (s Subject) Name() string { return s.entry.clear }
+
+// KeyID returns the id of the subject's key.
+func (s Subject) KeyID() string { return s.key.hexID() }
 
 // Seal encrypts plain under the subject's own key.
-func (s Subject) Seal(id Identity, plain []byte) ([]byte, error) { return s.entry.key.seal(id, plain) }
+func (s Subject) Seal(id Identity, plain []byte) ([]byte, error) { return s.key.seal(id, plain) }
 
 // Open decrypts what Seal made. Any failure is ErrSeal.
-func (s Subject) Open(id Identity, sealed []byte) ([]byte, error) {
-	return s.entry.key.open(id, sealed)
-}
+func (s Subject) Open(id Identity, sealed []byte) ([]byte, error) { return s.key.open(id, sealed) }
 
-// subjects holds every subject of a ring.
-type subjects struct {
-	mu    sync.RWMutex
-	path  string
-	above *dek
-	names map[string]*subjectEntry // by clear name
-	ids   map[string]*subjectEntry // by pseudonym
-}
+// String keeps name and key out of anything that prints a subject.
+func (s Subject) String() string { return s.Pseudonym }
 
-type subjectRow struct {
-	Pseudonym string `json:"pseudonym"`
-	KeyID     string `json:"key_id"`
-	Sealed    []byte `json:"sealed"`
-	Name      []byte `json:"name"`
-}
+// GoString keeps them out of %#v.
+func (s Subject) GoString() string { return s.Pseudonym }
 
 // Subject returns the subject of a name and makes it when there is none. A
-// new one is on stable storage when it returns.
+// new one is on stable storage when it returns: call it where agents are
+// registered, not on the way of a call.
 func (r *Ring) Subject(name string) (Subject, error) {
 	if s, ok := r.FindSubject(name); ok {
 		return s, nil
 	}
-	return r.subjects.create(name)
-}
-
-// FindSubject returns the subject of a name, if there is one.
-func (r *Ring) FindSubject(name string) (Subject, bool) {
-	r.subjects.mu.RLock()
-	defer r.subjects.mu.RUnlock()
-	e, ok := r.subjects.names[name]
-	if !ok {
-		return Subject{}, false
+	if name == "" || len(name) > maxSubject {
+		return Subject{}, fmt.Errorf("%w: it has 1 to %d bytes", ErrSubject, maxSubject)
 	}
-	return Subject{Pseudonym: e.pseudonym, entry: e}, true
-}
-
-// SubjectOf returns the subject of a pseudonym, if it has not been erased.
-func (r *Ring) SubjectOf(pseudonym string) (Subject, bool) {
-	r.subjects.mu.RLock()
-	defer r.subjects.mu.RUnlock()
-	e, ok := r.subjects.ids[pseudonym]
-	if !ok {
-		return Subject{}, false
+	if r.readOnly {
+		return Subject{}, ErrReadOnly
 	}
-	return Subject{Pseudonym: e.pseudonym, entry: e}, true
-}
-
-func openSubjects(folder string, above *dek) (*subjects, error) {
-	s := &subjects{path: filepath.Join(folder, subjectFile), above: above,
-		names: map[string]*subjectEntry{}, ids: map[string]*subjectEntry{}}
-	data, err := readFile(s.path, subjectLimit)
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
-	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s, err := r.subjects.create(name, r.state.Load().current(Subjects), clock.Clock{}.Now().UTC())
 	if err != nil {
-		return nil, err
-	}
-	for line := range bytes.Lines(data) {
-		var row subjectRow
-		if err := json.Unmarshal(line, &row); err != nil {
-			return nil, fmt.Errorf("%s %w: %v", s.path, ErrDamaged, err)
-		}
-		if err := s.read(row); err != nil {
-			return nil, fmt.Errorf("%s %w", s.path, err)
-		}
+		return Subject{}, fmt.Errorf("make a subject: %w", err)
 	}
 	return s, nil
 }
 
-func (s *subjects) read(row subjectRow) error {
-	key, err := unwrap(s.above, keystoreEntry{Tenant: DefaultTenant, Purpose: row.Pseudonym, KeyID: row.KeyID, Sealed: row.Sealed})
+// FindSubject returns the subject of a name, if there is one.
+func (r *Ring) FindSubject(name string) (Subject, bool) { return r.subjects.named(name) }
+
+// SubjectOf returns the subject of a pseudonym, if it was not erased.
+func (r *Ring) SubjectOf(pseudonym string) (Subject, bool) { return r.subjects.called(pseudonym) }
+
+// SubjectCount is how many subjects there are.
+func (r *Ring) SubjectCount() int { return r.subjects.count() }
+
+// subjectEntry is a subject as the file holds it. Its key and name are opened
+// when they are first asked for.
+type subjectEntry struct {
+	Pseudonym string    `json:"pseudonym"`
+	Index     string    `json:"index"` // blind index of the name
+	KeyID     string    `json:"key_id"`
+	Created   time.Time `json:"created"`
+	Sealed    []byte    `json:"sealed"` // the key, under the key of all subjects
+	Name      []byte    `json:"name"`   // the name, under the key
+
+	once  sync.Once
+	key   *dek
+	clear string
+	err   error
+}
+
+// newEntry makes a subject.
+func newEntry(name string, above *dek, now time.Time) (*subjectEntry, error) {
+	e := &subjectEntry{Pseudonym: newPseudonym(), Created: now, key: newDEK(), clear: name}
+	e.once.Do(func() {})
+	return e, e.wrap(above)
+}
+
+// wrap seals the opened entry under the key of all subjects.
+func (e *subjectEntry) wrap(above *dek) error {
+	e.KeyID, e.Index = e.key.hexID(), blind(above, subjectPurpose, e.clear)
+	var err error
+	if e.Sealed, err = above.seal(e.keyIdentity(), e.key.key[:]); err != nil {
+		return err
+	}
+	e.Name, err = e.key.seal(e.nameIdentity(), []byte(e.clear))
+	return err
+}
+
+// keyIdentity binds the wrapped key to its pseudonym and index: an entry whose
+// index was exchanged would stand in for somebody else.
+func (e *subjectEntry) keyIdentity() Identity {
+	return Identity{Tenant: DefaultTenant, Kind: "subject-key", Record: e.Pseudonym, Column: e.Index, Version: e.KeyID}
+}
+
+func (e *subjectEntry) nameIdentity() Identity {
+	return Identity{Tenant: DefaultTenant, Kind: "subject", Record: e.Pseudonym, Column: "name", Version: "1"}
+}
+
+// open opens the key and the name, once.
+func (e *subjectEntry) open(above []*version) (Subject, error) {
+	e.once.Do(func() { e.err = e.unseal(above) })
+	if e.err != nil {
+		return Subject{}, e.err
+	}
+	return Subject{Pseudonym: e.Pseudonym, entry: e, key: e.key}, nil
+}
+
+func (e *subjectEntry) unseal(above []*version) error {
+	d, err := withID(e.KeyID)
 	if err != nil {
 		return err
 	}
-	name, err := key.open(subjectIdentity(row.Pseudonym), row.Name)
-	if err != nil {
-		return fmt.Errorf("%w: a subject's name does not open", ErrDamaged)
-	}
-	s.hold(&subjectEntry{pseudonym: row.Pseudonym, name: string(name), key: key})
-	return nil
-}
-
-func (s *subjects) hold(e *subjectEntry) {
-	s.names[e.name], s.ids[e.pseudonym] = e, e
-}
-
-func (s *subjects) create(name string) (Subject, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e, ok := s.names[name]; ok {
-		return Subject{Pseudonym: e.pseudonym, entry: e}, nil
-	}
-	e := &subjectEntry{pseudonym: newPseudonym(), name: name, key: newDEK()}
-	s.hold(e)
-	if err := s.write(); err != nil {
-		delete(s.names, e.name)
-		delete(s.ids, e.pseudonym)
-		return Subject{}, err
-	}
-	return Subject{Pseudonym: e.pseudonym, entry: e}, nil
-}
-
-func (s *subjects) write() error {
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	for _, e := range s.ids {
-		wrapped, err := wrap(s.above, e.pseudonym, e.key)
+	for _, v := range above {
+		if !v.key.sealed(e.Sealed) {
+			continue
+		}
+		key, err := v.key.open(e.keyIdentity(), e.Sealed)
+		if err != nil || len(key) != keySize {
+			return fmt.Errorf("%w: the key of %s does not open", ErrDamaged, e.Pseudonym)
+		}
+		copy(d.key[:], key)
+		name, err := d.open(e.nameIdentity(), e.Name)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: the name of %s does not open", ErrDamaged, e.Pseudonym)
 		}
-		name, err := e.key.seal(subjectIdentity(e.pseudonym), []byte(e.name))
-		if err != nil {
-			return err
-		}
-		if err := enc.Encode(subjectRow{Pseudonym: e.pseudonym, KeyID: hex.EncodeToString(e.key.id[:]), Sealed: wrapped.Sealed, Name: name}); err != nil {
-			return fmt.Errorf("write subjects: %w", err)
-		}
+		e.key, e.clear = d, string(name)
+		return nil
 	}
-	return writeFile(s.path, out.Bytes(), 0o600)
-}
-
-func subjectIdentity(pseudonym string) Identity {
-	return Identity{Tenant: DefaultTenant, Kind: "subject", Record: pseudonym, Column: "name", Version: "1"}
+	return fmt.Errorf("%w: the key of %s is under an unknown key", ErrDamaged, e.Pseudonym)
 }
 
 // newPseudonym returns "s-" and 130 random bits in 26 characters of base32.
 func newPseudonym() string {
-	b := make([]byte, sha256.Size)
+	b := make([]byte, keySize)
 	fillRandom(b)
 	return "s-" + base32.NewEncoding(tokenAlphabet).WithPadding(base32.NoPadding).EncodeToString(b)[:26]
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/base32"
 	"hash"
 	"strings"
+	"sync"
 )
 
 // An API token is "ost_", an id of 16 characters that names it in lists, "_",
@@ -36,13 +37,48 @@ func (r *Ring) NewToken() (token, id string, hash []byte) {
 }
 
 // HashToken returns the 32-byte HMAC-SHA256 of the whole token under the
-// token key. Without that key a stolen database cannot even confirm a token.
+// current token key. Without that key a stolen database cannot even confirm a
+// token.
 func (r *Ring) HashToken(token string) []byte {
-	mac, ok := r.macs.Get().(hash.Hash)
-	if !ok {
-		mac = hmac.New(sha256.New, r.keys[TokenHash].key[:])
+	macs := r.macs.Load()
+	return macs.hash(len(macs.pools)-1, token)
+}
+
+// MatchToken reports whether hash is the token's, under any version of the
+// token key: a token lives on when the key is rotated. It makes as many hashes
+// whether or not one fits.
+func (r *Ring) MatchToken(token string, hash []byte) bool {
+	macs := r.macs.Load()
+	found := false
+	for i := range macs.pools {
+		found = EqualHash(macs.hash(i, token), hash) || found
 	}
-	defer r.macs.Put(mac)
+	return found
+}
+
+// tokenMACs are the keyed hashes of the versions of the token key.
+type tokenMACs struct {
+	keys  []*dek
+	pools []sync.Pool // of hash.Hash, ready for Reset
+}
+
+func newTokenMACs(s *state) *tokenMACs {
+	m := &tokenMACs{}
+	for _, v := range s.keys[TokenHash] {
+		if v.state != Destroying {
+			m.keys = append(m.keys, v.key)
+		}
+	}
+	m.pools = make([]sync.Pool, len(m.keys))
+	return m
+}
+
+func (m *tokenMACs) hash(at int, token string) []byte {
+	mac, ok := m.pools[at].Get().(hash.Hash)
+	if !ok {
+		mac = hmac.New(sha256.New, m.keys[at].key[:])
+	}
+	defer m.pools[at].Put(mac)
 	mac.Reset()
 	mac.Write([]byte(token))
 	return mac.Sum(nil)

@@ -9,7 +9,11 @@ import (
 
 var tokenForm = regexp.MustCompile(`^ost_[a-z2-7]{16}_[a-z2-7]{51}[aq]$`)
 
-func tokenRing(seed byte) *Ring { return &Ring{keys: map[Purpose]*dek{TokenHash: fixed(seed)}} }
+func tokenRing(seed byte) *Ring {
+	r := &Ring{}
+	r.macs.Store(newTokenMACs(&state{keys: map[Purpose][]*version{TokenHash: {{key: fixed(seed), state: Current}}}}))
+	return r
+}
 
 func TestNewToken(t *testing.T) {
 	r := tokenRing(1)

@@ -20,9 +20,37 @@ type Wrapper interface {
 	Destroy(ctx context.Context) (effective time.Time, err error)
 }
 
-// Options say how the root key is reached. The zero value is the plain key
-// file keys/root.key.
+// The providers of root keys that the keystore knows.
+const (
+	ProviderFile       = "file"       // keys/root.key
+	ProviderPassphrase = "passphrase" // keys/root.age, sealed with a passphrase
+	ProviderExternal   = "external"   // a Wrapper
+)
+
+// Options say how the root key is reached. The zero value takes the plain key
+// file keys/root.key, for a new gateway too.
 type Options struct {
-	Wrapper    Wrapper // a root key outside; nil is the file
-	Passphrase []byte  // of a root key that is sealed with one
+	Context    context.Context        // of calls to Wrapper; nil: the background
+	Wrapper    Wrapper                // a root key outside
+	Passphrase func() ([]byte, error) // asked when the root key is sealed with one
+
+	// Provider refuses a keystore whose root key is another provider's, so that
+	// nobody takes keys in a file for keys in a KMS. "" takes what is there.
+	Provider string
+
+	// Recovery is an age recipient (age1...). A new gateway's root key is sealed
+	// to it too, in keys/root.recovery. Only Create reads it.
+	Recovery string
+
+	// ReadOnly changes no file: an old format stays as it is, unfinished
+	// changes stay unfinished, and no key or subject can be made. It is for a
+	// second process beside the one that holds the data directory.
+	ReadOnly bool
+}
+
+func (o Options) context() context.Context {
+	if o.Context == nil {
+		return context.Background()
+	}
+	return o.Context
 }
