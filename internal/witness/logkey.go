@@ -28,3 +28,12 @@ func parseLogKey(vkey string) (logKey, error) {
 	}
 	return logKey{v, string(raw)}, nil
 }
+
+// decodeSignature returns the signature of a note's line without the key's hash.
+func decodeSignature(text string) ([]byte, error) {
+	raw, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(raw) < 4 {
+		return nil, errors.New("not a signature")
+	}
+	return raw[4:], nil
+}
