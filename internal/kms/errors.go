@@ -9,6 +9,7 @@ import (
 // these; the text beside it holds no secret.
 var (
 	ErrUnreachable = errors.New("the key service cannot be reached")
+	ErrUntrusted   = errors.New("the key service's certificate cannot be verified")
 	ErrAccess      = errors.New("the key service refuses our credential")
 	ErrCredential  = errors.New("the credential for the key service cannot be read")
 	ErrMissing     = errors.New("the key service has no such key")
@@ -27,6 +28,7 @@ func Fix(err error) string {
 		fix string
 	}{
 		{ErrUnreachable, "check that the key service runs and is unsealed, and the address in keys.root"},
+		{ErrUntrusted, "name the authority of its certificate as ca in keys.root, and the host as the certificate has it"},
 		{ErrAccess, "give the credential that keys.root points to the rights that docs/keys.md lists"},
 		{ErrCredential, "set what keys.root points to"},
 		{ErrMissing, "make the key, or correct its name in keys.root"},

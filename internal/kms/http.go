@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"net/url"
 	"time"
+
+	"ostiary.dev/ostiary/internal/fault"
 )
 
 // How long a key service may take, and how often a request that it did not
@@ -106,9 +108,9 @@ func retried(ctx context.Context, m Means, f func(context.Context) error) error 
 		wait = pause
 	}
 	var err error
-	for i, d := 0, firstPause; i < attempts; i, d = i+1, 2*d {
+	for i := range attempts {
 		if i > 0 {
-			if stop := wait(ctx, d); stop != nil {
+			if stop := wait(ctx, firstPause<<(i-1)); stop != nil {
 				return err
 			}
 		}
@@ -119,9 +121,16 @@ func retried(ctx context.Context, m Means, f func(context.Context) error) error 
 	return err
 }
 
-// unreachable tells a broken connection from a caller who gave up, and leaves
-// out the URL, which net/http repeats.
+// unreachable sorts what kept a request from being answered, and leaves out
+// the URL, which net/http repeats. What another attempt does not mend is not
+// ErrUnreachable.
 func unreachable(err error) error {
+	if cert := (*tls.CertificateVerificationError)(nil); errors.As(err, &cert) {
+		return why(ErrUntrusted, "%w", cert.Err)
+	}
+	if fault.Is(err, fault.EgressForbidden) {
+		return why(ErrConfig, "the gateway does not connect to such an address")
+	}
 	if u := (*url.Error)(nil); errors.As(err, &u) {
 		err = u.Err
 	}
