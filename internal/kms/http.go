@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -21,6 +23,10 @@ const (
 	attempts       = 4
 	firstPause     = 200 * time.Millisecond
 )
+
+// maxAnswer is the longest answer that is read, bytes. A body of exactly that
+// length is too long as well: its end is not seen.
+const maxAnswer = 64 << 10
 
 // newClient returns an HTTP client over the guarded dialler. ca, when it is
 // set, replaces the system's authorities. TLS 1.2 is spoken only when tls12
@@ -43,7 +49,7 @@ func newClient(m Means, ca []byte, tls12 bool) (*http.Client, error) {
 	return &http.Client{
 		Timeout:       requestTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
+		Transport: bounded{&http.Transport{
 			DialContext:            m.Dial,
 			TLSClientConfig:        conf,
 			TLSHandshakeTimeout:    requestTimeout,
@@ -54,9 +60,38 @@ func newClient(m Means, ca []byte, tls12 bool) (*http.Client, error) {
 			MaxResponseHeaderBytes: 32 << 10,
 			DisableCompression:     true, // a small body that expands without bound is not an answer
 			ForceAttemptHTTP2:      true,
-		},
+		}},
 	}, nil
 }
+
+// bounded ends every answer after maxAnswer bytes, also one that a cloud's
+// client reads.
+type bounded struct{ *http.Transport }
+
+func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := b.Transport.RoundTrip(r)
+	if err == nil {
+		resp.Body = &shortBody{ReadCloser: resp.Body, left: maxAnswer}
+	}
+	return resp, err
+}
+
+type shortBody struct {
+	io.ReadCloser
+	left int64
+}
+
+func (s *shortBody) Read(p []byte) (int, error) {
+	if s.left <= 0 {
+		return 0, errLong
+	}
+	n, err := s.ReadCloser.Read(p[:min(int64(len(p)), s.left)])
+	s.left -= int64(n)
+	return n, err
+}
+
+// errLong ends an answer that no key service gives.
+var errLong = fmt.Errorf("the answer is longer than %d bytes", maxAnswer)
 
 // authorities reads a reference to PEM certificates; "" is the system's.
 func authorities(m Means, ref string) ([]byte, error) {
@@ -127,6 +162,9 @@ func retried(ctx context.Context, m Means, f func(context.Context) error) error 
 func unreachable(err error) error {
 	if cert := (*tls.CertificateVerificationError)(nil); errors.As(err, &cert) {
 		return why(ErrUntrusted, "%w", cert.Err)
+	}
+	if errors.Is(err, errLong) {
+		return why(ErrAnswer, "%w", errLong)
 	}
 	if fault.Is(err, fault.EgressForbidden) {
 		return why(ErrConfig, "the gateway does not connect to such an address")

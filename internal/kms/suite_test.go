@@ -26,16 +26,18 @@ type engine struct {
 }
 
 // admin sends a request as root.
-func (e engine) admin(t *testing.T, method, path string, body map[string]any) {
+func (e engine) admin(t *testing.T, method, path string, body map[string]any) vaultAnswer {
 	t.Helper()
 	v, err := openVault(e.conf, e.means)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer v.Close()
-	if err := adminCall(t, v.(*vault), method, path, body); err != nil {
+	answer, err := adminCall(t, v.(*vault), method, path, body)
+	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
+	return answer
 }
 
 // TestVaultStandIn runs the suite on the stand-in.
@@ -105,11 +107,7 @@ func suiteEdited(t *testing.T, e engine) {
 	for i := range wrapped {
 		edited := bytes.Clone(wrapped)
 		edited[i] ^= 1
-		if plain, err := root.Unwrap(t.Context(), []byte("place"), edited); err == nil && !bytes.Equal(plain, secret) {
-			t.Fatalf("byte %d: it opens as something else", i)
-		} else if err == nil && i < len(wrapped)-3 { // the spare bits of base64's end mean nothing
-			t.Errorf("byte %d: it opens", i)
-		} else if err != nil && !errors.Is(err, ErrWrapped) {
+		if _, err := root.Unwrap(t.Context(), []byte("place"), edited); !errors.Is(err, ErrWrapped) {
 			t.Errorf("byte %d: %v", i, err)
 		}
 	}
@@ -198,31 +196,34 @@ func suiteDestroy(t *testing.T, e engine) {
 }
 
 // adminCall is call with a body of any kind; only tests administer an engine.
-func adminCall(t *testing.T, v *vault, method, path string, body map[string]any) error {
+func adminCall(t *testing.T, v *vault, method, path string, body map[string]any) (answer vaultAnswer, err error) {
 	t.Helper()
 	text, err := json.Marshal(body)
 	if err != nil {
-		return err
+		return answer, err
 	}
 	req, err := http.NewRequestWithContext(t.Context(), method, v.conf.Address+"/v1/"+path, bytes.NewReader(text))
 	if err != nil {
-		return err
+		return answer, err
 	}
 	token, err := v.credential(t.Context())
 	if err != nil {
-		return err
+		return answer, err
 	}
 	req.Header.Set("X-Vault-Token", string(token))
 	resp, err := v.client.Do(req)
 	if err != nil {
-		return err
+		return answer, err
 	}
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	text, err = io.ReadAll(resp.Body)
 	if err := errors.Join(err, resp.Body.Close()); err != nil {
-		return err
+		return answer, err
 	}
 	if resp.StatusCode >= 300 {
-		return fmt.Errorf("status %d: %s", resp.StatusCode, answer)
+		return answer, fmt.Errorf("status %d: %s", resp.StatusCode, text)
 	}
-	return nil
+	if len(text) > 0 {
+		err = json.Unmarshal(text, &answer)
+	}
+	return answer, err
 }

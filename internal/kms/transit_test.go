@@ -198,9 +198,10 @@ func (k *transitKey) encrypt(plain []byte) string {
 func (k *transitKey) decrypt(text string) ([]byte, error) {
 	var n int
 	var rest string
-	if _, err := fmt.Sscanf(text, "vault:v%d:%s", &n, &rest); err != nil || n < 1 || n > len(k.versions) {
+	if _, err := fmt.Sscanf(text, "vault:v%d:%s", &n, &rest); err != nil || n < 0 || n > len(k.versions) {
 		return nil, fmt.Errorf("invalid ciphertext: no prefix")
 	}
+	n = max(n, 1) // as the engine does
 	if n < k.minimum {
 		return nil, fmt.Errorf("ciphertext or signature version is disallowed by policy (too old)")
 	}

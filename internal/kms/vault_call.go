@@ -11,9 +11,6 @@ import (
 	"strings"
 )
 
-// maxAnswer is the longest answer that is read, bytes.
-const maxAnswer = 64 << 10
-
 // vaultAnswer is the envelope of every answer.
 type vaultAnswer struct {
 	Data   json.RawMessage `json:"data"`
@@ -93,7 +90,7 @@ func (v *vault) once(ctx context.Context, r vaultRequest) (vaultAnswer, error) {
 	if err != nil {
 		return none, unreachable(err)
 	}
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	text, err := io.ReadAll(resp.Body)
 	if err := errors.Join(err, resp.Body.Close()); err != nil {
 		return none, unreachable(err)
 	}
@@ -105,9 +102,6 @@ func (v *vault) once(ctx context.Context, r vaultRequest) (vaultAnswer, error) {
 // and quoted: it is another program's, and may hold anything.
 func (v *vault) read(status int, text []byte) (vaultAnswer, error) {
 	var a vaultAnswer
-	if len(text) > maxAnswer {
-		return a, why(ErrAnswer, "%s: the answer is longer than %d bytes", v.ID(), maxAnswer)
-	}
 	parsed := json.Unmarshal(text, &a)
 	said := v.ID() + ": status " + strconv.Itoa(status)
 	if len(a.Errors) > 0 {

@@ -341,3 +341,17 @@ func FuzzVaultAnswer(f *testing.F) {
 		}
 	})
 }
+
+func TestACiphertextHasOneForm(t *testing.T) {
+	for _, good := range []string{"vault:v1:AAAA", "vault:v12:AAA=", "vault:v1:AA=="} {
+		if !isVaultText([]byte(good)) {
+			t.Errorf("%q is refused", good)
+		}
+	}
+	for _, bad := range []string{"", "vault:v1:", "vault:v0:AAAA", "vault:v01:AAAA", "vault:v1:AAAA\n", "vault:v1:AAB=", "vault:v1:AAA", "vault:v1:A\nAAA", " vault:v1:AAAA",
+		"vault:v-1:AAAA", "vault:v1:AAAA==", "vault:v9999999999:AAAA", "vault:v1:" + strings.Repeat("A", maxWrapped)} {
+		if isVaultText([]byte(bad)) {
+			t.Errorf("%.30q is accepted", bad)
+		}
+	}
+}
