@@ -17,18 +17,24 @@ STATICCHECK_VERSION := v0.8.2
 .DEFAULT_GOAL := build
 CORPUS   ?=
 
-.PHONY: eval build run test tools postgres peers fmt vet lint unit race doors interop cross soak fuzz bench clean
+.PHONY: cloudkms pkcs11 providers eval build run test tools postgres peers fmt vet lint unit race doors interop cross soak fuzz bench clean
 
 build: ## bin/ostiary and bin/ostiary-verify
 	$(BUILD) -o bin/ostiary ./cmd/ostiary
 	$(BUILD) -o bin/ostiary-verify ./cmd/ostiary-verify
+
+cloudkms: ## bin/ostiary-cloudkms, which also reaches AWS KMS and Google Cloud KMS
+	$(BUILD) -tags ostiary_cloudkms -o bin/ostiary-cloudkms ./cmd/ostiary
+
+pkcs11: ## bin/ostiary-pkcs11, which also reaches PKCS#11 tokens; needs a C compiler
+	CGO_ENABLED=1 $(BUILD) -tags ostiary_pkcs11 -o bin/ostiary-pkcs11 ./cmd/ostiary
 
 run: build ## a gateway in ./.ostiary in front of the sample server
 	$(BUILD) -o bin/sample-server ./examples/sampleserver
 	@sh scripts/run.sh
 
 # What make test runs, in this order; the first failure stops.
-test: build tools postgres fmt vet lint unit race peers doors interop
+test: build tools postgres fmt vet lint unit race providers peers doors interop
 	@$(MAKE) --no-print-directory cross SYSTEMS="darwin/arm64 windows/amd64"
 	@echo "make test: all parts passed"
 
@@ -55,6 +61,9 @@ unit: ## every package that needs no foreign program
 
 race: ## the rooms with goroutines, under the race detector
 	@GO="$(GO)" sh scripts/race.sh
+
+providers: ## the builds that reach further root keys
+	@GO="$(GO)" sh scripts/providers.sh
 
 doors: ## a whole gateway over every transport
 	$(GO) test -timeout 15m $$($(GO) list ./test/... | grep -v /test/interop)
