@@ -49,6 +49,21 @@ type Config struct {
 	Gateway  func() Gateway
 	Clock    clock.Clock
 	Book     *auditlog.Book // nil: the log cannot be read
+
+	Witnesses Witnesses // nil: no witness is asked
+}
+
+// Witnesses is what watches over the checkpoints, as far as operators see it.
+type Witnesses interface {
+	Met(note []byte) bool // whether a checkpoint carries the cosignatures that the policy asks for
+	Policy() string       // the policy file
+}
+
+// receiptName is the name of the key of receipts: that of the gateway, which
+// every origin of its logs begins with.
+func receiptName(origin string) string {
+	parts := strings.SplitN(origin, "/", 4)
+	return strings.Join(parts[:min(3, len(parts))], "/")
 }
 
 // probeTimeout bounds one examination of a server: two eras, each with the start
@@ -62,9 +77,11 @@ const metaVersion = "registry.version"
 type Admin struct {
 	cfg Config
 
-	mu     sync.Mutex // serialises changes, so that versions follow each other
-	prober registry.Prober
-	reads  reads
+	mu      sync.Mutex // serialises changes, so that versions follow each other
+	prober  registry.Prober
+	reads   reads
+	exports exports
+	jobs    jobs
 }
 
 // New returns the operator functions and fills the live view from the store.

@@ -41,6 +41,14 @@ type API interface {
 	Attach(context.Context, Attach) (Attachment, error)
 
 	AuditQuery(context.Context, AuditQuery) (AuditPage, error)
+	AuditLogs(context.Context, None) ([]AuditLog, error)
+	AuditShow(context.Context, AuditRef) ([]AuditEntry, error)
+	AuditVerify(context.Context, AuditVerify) (AuditVerified, error)
+	AuditCheckpoint(context.Context, AuditSign) (AuditCheckpoint, error)
+	AuditProve(context.Context, AuditRef) (AuditProof, error)
+	AuditExport(context.Context, AuditExport) (AuditExported, error)
+	AuditEntries(context.Context, AuditEntries) ([]AuditRaw, error)
+	AuditHashes(context.Context, AuditHashes) ([][]byte, error)
 }
 
 // None is the request of a method that needs no argument.

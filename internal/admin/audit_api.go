@@ -54,3 +54,124 @@ func AuditLines(ctx context.Context, api API, q AuditQuery) iter.Seq2[json.RawMe
 		}
 	}
 }
+
+// AuditLog is one log of the gateway. Whoever holds VKey can verify it.
+type AuditLog struct {
+	Log       string `json:"log"`
+	Origin    string `json:"origin"`
+	VKey      string `json:"vkey"`
+	Size      uint64 `json:"size"`
+	Signed    uint64 `json:"signed"`    // size of the newest checkpoint
+	Witnessed bool   `json:"witnessed"` // it carries the cosignatures that the policy asks for
+}
+
+// AuditRef names one entry by log and index, or the entries of an exchange.
+type AuditRef struct {
+	Exchange string `json:"exchange,omitempty"`
+	Log      string `json:"log,omitempty"`
+	Index    uint64 `json:"index,omitempty"`
+}
+
+// AuditEntry is one entry as it stands in its log.
+type AuditEntry struct {
+	Log   string          `json:"log"`
+	Index uint64          `json:"index"`
+	Leaf  json.RawMessage `json:"leaf"` // what is in the tree
+	Line  json.RawMessage `json:"line"` // the whole entry, with names
+}
+
+// AuditVerify asks to verify a log from its leaves on. The first request names
+// the log and gets a job; later ones name the job, at least every 30 seconds.
+type AuditVerify struct {
+	Log string `json:"log,omitempty"` // "" = all
+	Job string `json:"job,omitempty"`
+}
+
+// AuditVerified is how far a verification has come.
+type AuditVerified struct {
+	Job      string       `json:"job"`
+	Log      string       `json:"log"` // the one under way
+	Done     uint64       `json:"done"`
+	Total    uint64       `json:"total"`
+	Finished bool         `json:"finished"`
+	Logs     []AuditState `json:"logs"` // what is over
+}
+
+// AuditState is the outcome of one log.
+type AuditState struct {
+	Log   string  `json:"log"`
+	Size  uint64  `json:"size"`
+	State string  `json:"state"`         // "ok", or "broken"
+	Bad   *uint64 `json:"bad,omitempty"` // the first index that is bad
+	Why   string  `json:"why,omitempty"`
+}
+
+// AuditSign asks for a checkpoint of a log.
+type AuditSign struct {
+	Log string `json:"log"`
+	New bool   `json:"new,omitempty"` // sign what is there now
+}
+
+// AuditCheckpoint is a signed checkpoint.
+type AuditCheckpoint struct {
+	Log  string `json:"log"`
+	Size uint64 `json:"size"`
+	Note string `json:"note"`
+}
+
+// AuditProof proves that an entry is in its log.
+type AuditProof struct {
+	Log   string          `json:"log"`
+	Index uint64          `json:"index"`
+	Leaf  json.RawMessage `json:"leaf"`
+	Proof string          `json:"proof"` // c2sp.org/tlog-proof@v1
+	VKey  string          `json:"vkey"`
+}
+
+// AuditExport begins to give entries away: whole logs, or the entries of some
+// exchanges as evidence. It is recorded before the first entry leaves.
+type AuditExport struct {
+	Reason    string   `json:"reason,omitempty"`
+	Recipient string   `json:"recipient,omitempty"` // who gets it, for the record
+	Exchanges []string `json:"exchanges,omitempty"` // evidence: of these alone; empty = whole logs
+}
+
+// AuditExported is what is given away.
+type AuditExported struct {
+	Export      string          `json:"export"`
+	Logs        []AuditExportOf `json:"logs"`
+	Picked      []AuditRef      `json:"picked,omitempty"`
+	ReceiptVKey string          `json:"receiptVKey"`
+	Policy      string          `json:"policy,omitempty"` // of witnesses
+	Software    string          `json:"software"`
+	Runner      string          `json:"runner"`
+}
+
+// AuditExportOf is one log as it is given away: up to a checkpoint.
+type AuditExportOf struct {
+	AuditLog
+	Note string `json:"note"`
+}
+
+// AuditEntries asks for entries of an export.
+type AuditEntries struct {
+	Export string `json:"export"`
+	Log    string `json:"log"`
+	From   uint64 `json:"from"`
+	To     uint64 `json:"to"` // exclusive; the answer may end earlier
+}
+
+// AuditRaw is one entry with the key that opens its commitment.
+type AuditRaw struct {
+	Index uint64 `json:"index"`
+	Leaf  []byte `json:"leaf"`
+	Part  []byte `json:"part,omitempty"` // nil: its key is gone
+	Key   []byte `json:"key,omitempty"`
+}
+
+// AuditHashes asks for stored hashes of an export, by their index.
+type AuditHashes struct {
+	Export string  `json:"export"`
+	Log    string  `json:"log"`
+	At     []int64 `json:"at"`
+}

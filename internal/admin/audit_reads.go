@@ -51,3 +51,9 @@ func (s *reads) take(id, by string) (*reading, error) {
 	delete(s.set, id)
 	return r, nil
 }
+
+// exports holds the exports under way.
+type exports struct {
+	mu  sync.Mutex
+	set map[string]*exporting
+}

@@ -48,6 +48,14 @@ var methods = map[string]method{
 	"access.explain":    call(API.Explain),
 	"attach":            call(API.Attach),
 	"audit.query":       call(API.AuditQuery),
+	"audit.logs":        call(API.AuditLogs),
+	"audit.show":        call(API.AuditShow),
+	"audit.verify":      call(API.AuditVerify),
+	"audit.checkpoint":  call(API.AuditCheckpoint),
+	"audit.prove":       call(API.AuditProve),
+	"audit.export":      call(API.AuditExport),
+	"audit.entries":     call(API.AuditEntries),
+	"audit.hashes":      call(API.AuditHashes),
 }
 
 func call[Req, Resp any](f func(API, context.Context, Req) (Resp, error)) method {

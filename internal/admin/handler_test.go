@@ -181,6 +181,22 @@ func story(t *testing.T, api API) map[string]string {
 	note("Status", c4, err)
 	c5, err := api.AuditQuery(ctx, AuditQuery{})
 	note("AuditQuery", c5, err)
+	d0, err := api.AuditLogs(ctx, None{})
+	note("AuditLogs", d0, err)
+	d1, err := api.AuditShow(ctx, AuditRef{})
+	note("AuditShow", d1, err)
+	d2, err := api.AuditVerify(ctx, AuditVerify{})
+	note("AuditVerify", d2, err)
+	d3, err := api.AuditCheckpoint(ctx, AuditSign{})
+	note("AuditCheckpoint", d3, err)
+	d4, err := api.AuditProve(ctx, AuditRef{})
+	note("AuditProve", d4, err)
+	d5, err := api.AuditExport(ctx, AuditExport{})
+	note("AuditExport", d5, err)
+	d6, err := api.AuditEntries(ctx, AuditEntries{})
+	note("AuditEntries", d6, err)
+	d7, err := api.AuditHashes(ctx, AuditHashes{})
+	note("AuditHashes", d7, err)
 	return answers
 }
 

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ostiary.dev/ostiary/internal/auditlog"
 )
 
 // Stamp is the form of times in lines.
@@ -309,4 +311,14 @@ func ParseTime(text string, now time.Time) (time.Time, error) {
 		}
 	}
 	return time.Time{}, fmt.Errorf("%q is not a time", text)
+}
+
+// Whole returns one entry as a line, without its other half.
+func Whole(log auditlog.Name, r auditlog.Record, names Names) ([]byte, error) {
+	e, err := parse(log, r)
+	if err != nil {
+		return nil, err
+	}
+	line, _, err := (&Reader{names: names}).line(e)
+	return line.JSON, err
 }
