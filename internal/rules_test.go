@@ -87,6 +87,7 @@ var cryptography = map[string]map[string]string{
 	"crypto/sha256": {
 		"registry":     "digests of definitions",
 		"store/sealed": "digests of stored rows",
+		"backup":       "digests of members and files",
 		"export":       "digests of answers and of files in an evidence pack",
 		"verify":       "digests of what is checked",
 		"pii":          "check bytes of addresses of wallets",
@@ -98,6 +99,9 @@ var cryptography = map[string]map[string]string{
 	},
 	"crypto/ed25519": {
 		"verify": "signatures of notes; it holds public keys only",
+	},
+	"crypto/fips140": {
+		"backup": "whether age, which strict mode lacks, may be used",
 	},
 	"crypto/x509": {
 		"identity":       "verifies clients' certificates",

@@ -63,6 +63,9 @@ const (
 	SystemGap          Kind = "system.gap"
 	IntegrityFailed    Kind = "integrity.failed"
 
+	BackupMade     Kind = "backup.made"
+	BackupRestored Kind = "backup.restored"
+
 	CheckpointUnwitnessed Kind = "checkpoint.unwitnessed"
 
 	RetentionPurged Kind = "retention.purged"
@@ -102,6 +105,7 @@ func families() []family {
 		{"system", false, true, []string{
 			"system.started", "system.stopped", "system.degraded", "system.recovered", "system.clock_stepped",
 			"system.append_failed", "system.gap", "integrity.failed"}},
+		{"backup", false, true, []string{"backup.made", "backup.restored"}},
 		{"checkpoint", false, true, []string{"checkpoint.unwitnessed"}},
 		{"retention", false, true, []string{"retention.purged", "hold.placed", "hold.released"}},
 		{"incident", false, true, []string{"incident.opened", "incident.noted", "incident.closed"}},
@@ -134,7 +138,7 @@ func (n Name) IsCalls() bool { return strings.HasPrefix(string(n), "calls/") }
 func kindsOf(n Name) map[Kind]bool {
 	known := map[Kind]bool{}
 	for _, k := range Kinds() {
-		if n.IsCalls() && k.Calls || n == Control && k.Control {
+		if n.IsCalls() && k.Calls || n.IsControl() && k.Control {
 			known[k.Kind] = true
 		}
 	}
