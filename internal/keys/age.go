@@ -2,6 +2,7 @@ package keys
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/fips140"
 	"errors"
 	"fmt"
@@ -43,11 +44,11 @@ func strict(what string) error {
 }
 
 // sealRootAge seals the bytes of a root key file with a passphrase.
-func sealRootAge(plain []byte, ask func() ([]byte, error)) ([]byte, error) {
+func sealRootAge(plain []byte, o Options) ([]byte, error) {
 	if err := strict("a root key sealed with a passphrase"); err != nil {
 		return nil, err
 	}
-	phrase, err := askFor(ask)
+	phrase, err := askFor(o.Passphrase)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +59,7 @@ func sealRootAge(plain []byte, ask func() ([]byte, error)) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seal the root key: %w", err)
 	}
-	to.SetWorkFactor(scryptFactor)
+	to.SetWorkFactor(cmp.Or(o.factor, scryptFactor))
 	return encryptAge(plain, to)
 }
 

@@ -20,10 +20,10 @@ type Ring struct {
 	folder   string
 	clock    clock.Clock
 	readOnly bool
-	ask      func() ([]byte, error) // for the passphrase of a new root key
+	made     Options // how the root key was reached, to make the next one
 
 	mu       sync.Mutex // serialises changes of the keystore
-	root     root       // guarded by mu
+	root     root       // guarded by mu, as is made
 	handles  *Handles
 	ca       *CA
 	subjects *subjects
@@ -115,7 +115,7 @@ func recoverable(folder string, s *state, top root, to string) error {
 }
 
 func newRing(folder string, top root, s *state, o Options) *Ring {
-	r := &Ring{folder: folder, root: top, readOnly: o.ReadOnly, ask: o.Passphrase}
+	r := &Ring{folder: folder, root: top, readOnly: o.ReadOnly, made: o}
 	r.state.Store(s)
 	r.macs.Store(newTokenMACs(s))
 	r.handles = newHandles(purposeKey{r, HandleSeal})

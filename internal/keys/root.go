@@ -151,7 +151,7 @@ func newLocal(folder, provider, suffix string, o Options) (root, error) {
 	data := encodeRoot(l.key)
 	if provider == ProviderPassphrase {
 		var err error
-		if data, err = sealRootAge(data, o.Passphrase); err != nil {
+		if data, err = sealRootAge(data, o); err != nil {
 			return nil, err
 		}
 	}

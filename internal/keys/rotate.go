@@ -120,7 +120,7 @@ func (r *Ring) rotateRoot(o RotateOptions) error {
 	if e, ok := r.root.(external); ok {
 		return r.rewrap(e, o)
 	}
-	return r.moveRoot(Options{Context: o.Context, Passphrase: r.ask}, r.root.provider(), o.now)
+	return r.moveRoot(Options{Context: o.Context, Passphrase: r.made.Passphrase, factor: r.made.factor}, r.root.provider(), o.now)
 }
 
 func (r *Ring) rewrap(e external, o RotateOptions) error {
@@ -178,7 +178,7 @@ func (r *Ring) moveRoot(o Options, provider string, now time.Time) error {
 	if err := r.save(next); err != nil {
 		return err
 	}
-	r.root, r.ask = fresh, o.Passphrase
+	r.root, r.made = fresh, o
 	if err := settleRoot(r.folder, fresh, old); err != nil {
 		return err
 	}

@@ -46,6 +46,8 @@ type Options struct {
 	// changes stay unfinished, and no key or subject can be made. It is for a
 	// second process beside the one that holds the data directory.
 	ReadOnly bool
+
+	factor int // scrypt's, when it is not scryptFactor: tests need not wait
 }
 
 func (o Options) context() context.Context {
