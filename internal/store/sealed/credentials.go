@@ -14,7 +14,7 @@ import (
 func (t *tx) Tokens() (out []registry.Token, err error) {
 	err = each(t, kindToken, func(v tokenRow, _ int64) error {
 		if agent, err := t.Name(v.Subject); err == nil {
-			out = append(out, registry.Token{ID: v.ID, Agent: agent, Hash: v.Hash, CreatedAt: stamp(v.CreatedAt),
+			out = append(out, registry.Token{ID: v.ID, Agent: agent, Hash: slices.Clone(v.Hash), CreatedAt: stamp(v.CreatedAt),
 				ExpiresAt: stamp(v.ExpiresAt), Revoked: v.Revoked})
 		}
 		return nil
@@ -44,9 +44,8 @@ func (t *tx) InsertToken(v registry.Token) error {
 
 // RevokeToken marks a token as revoked; doing it twice is no error.
 func (t *tx) RevokeToken(id string) error {
-	var v tokenRow
 	k := t.key(kindToken, id)
-	revision, err := t.get(k, &v)
+	v, revision, err := get[tokenRow](t, k)
 	if err == nil && !v.Revoked {
 		v.Revoked = true
 		err = t.update(k, revision, v)
@@ -91,9 +90,8 @@ func (t *tx) InsertCertificate(c registry.Certificate) error {
 
 // RevokeCertificate marks a certificate as revoked; doing it twice is no error.
 func (t *tx) RevokeCertificate(serial string) error {
-	var v certificateRow
 	k := t.key(kindCertificate, serial)
-	revision, err := t.get(k, &v)
+	v, revision, err := get[certificateRow](t, k)
 	if err == nil && !v.Revoked {
 		v.Revoked = true
 		err = t.update(k, revision, v)

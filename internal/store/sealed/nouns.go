@@ -12,8 +12,8 @@ import (
 
 // Meta returns a named value.
 func (t *tx) Meta(name string) (string, error) {
-	var v metaRow
-	if _, err := t.get(t.key(kindMeta, name), &v); err != nil {
+	v, _, err := get[metaRow](t, t.key(kindMeta, name))
+	if err != nil {
 		return "", fmt.Errorf("meta %s: %w", name, err)
 	}
 	return string(v.Value), nil
@@ -43,8 +43,7 @@ func (t *tx) Servers() (out []registry.Server, err error) {
 
 // Server returns one server.
 func (t *tx) Server(id string) (registry.Server, error) {
-	var v serverRow
-	revision, err := t.get(t.key(kindServer, id), &v)
+	v, revision, err := get[serverRow](t, t.key(kindServer, id))
 	if err != nil {
 		return registry.Server{}, fmt.Errorf("server %s: %w", id, err)
 	}
@@ -104,11 +103,11 @@ func (t *tx) Agents() (out []registry.Agent, err error) {
 
 // Agent returns one agent.
 func (t *tx) Agent(id string) (a registry.Agent, err error) {
-	var v agentRow
 	k, _, err := t.agentKey(id)
 	if err == nil {
+		var v agentRow
 		var revision int64
-		if revision, err = t.get(k, &v); err == nil {
+		if v, revision, err = get[agentRow](t, k); err == nil {
 			a, err = t.agentOf(v, revision)
 		}
 	}
@@ -161,7 +160,7 @@ func (t *tx) putAgent(a registry.Agent, pseudonym string, put func(key, int64, a
 func (t *tx) Grants() (out []registry.Grant, err error) {
 	err = each(t, kindGrant, func(v grantRow, _ int64) error {
 		if agent, err := t.Name(v.Subject); err == nil {
-			out = append(out, registry.Grant{Agent: agent, Server: v.Server, Access: registry.Access(v.Access), Tools: v.Tools,
+			out = append(out, registry.Grant{Agent: agent, Server: v.Server, Access: registry.Access(v.Access), Tools: slices.Clone(v.Tools),
 				By: t.shown(v.By), Reason: v.Reason, CreatedAt: stamp(v.CreatedAt)})
 		}
 		return nil

@@ -116,12 +116,12 @@ func stamp(n int64) time.Time {
 
 func serverOf(v serverRow, revision int64) registry.Server {
 	s := registry.Server{ID: v.ID, State: registry.State(v.State), Transport: registry.Transport(v.Transport), URL: v.URL,
-		Private: v.Private, Command: v.Command, Dir: v.Dir, PassEnv: v.PassEnv, CAFile: v.CAFile, Pins: v.Pins,
-		ClientCert: v.ClientCert, ClientKey: v.ClientKey, TLS12: v.TLS12, Eras: v.Eras, Examined: v.Examined,
+		Private: v.Private, Command: slices.Clone(v.Command), Dir: v.Dir, PassEnv: slices.Clone(v.PassEnv), CAFile: v.CAFile, Pins: slices.Clone(v.Pins),
+		ClientCert: v.ClientCert, ClientKey: v.ClientKey, TLS12: v.TLS12, Eras: slices.Clone(v.Eras), Examined: v.Examined,
 		MessageBytes: v.MessageBytes, CallTimeout: v.CallTimeout, InFlight: v.InFlight, Basis: v.Basis, Reason: v.Reason,
 		By: v.By, CreatedAt: stamp(v.CreatedAt), UpdatedAt: stamp(v.UpdatedAt), Revision: revision - 1}
 	for _, x := range v.Secrets {
-		s.Secrets = append(s.Secrets, registry.Secret(x))
+		s.Secrets = append(s.Secrets, registry.Secret{Name: x.Name, Sealed: slices.Clone(x.Sealed)})
 	}
 	for _, x := range v.Tools {
 		s.Tools = append(s.Tools, registry.Tool(x))

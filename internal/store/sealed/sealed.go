@@ -35,7 +35,8 @@ type Store struct {
 	mu     sync.Mutex // guards what follows, and lets one reader or transaction in at a time
 	ledger *ledger    // of the rows as they are committed
 	doubt  *doubt     // a commit whose outcome is not known yet
-	found  []error    // damage that nobody was told of yet
+	held   map[key]held
+	found  []error // damage that nobody was told of yet
 
 	told     map[string]bool // damage that somebody was told of
 	onDamage func(error)
@@ -48,7 +49,7 @@ type doubt struct{ next *ledger }
 // Open seals what an older version left in clear and takes the rows' digests.
 // It takes raw over: Close closes it, and so does a failed Open.
 func Open(raw store.Raw, ring *keys.Ring) (*Store, error) {
-	s := &Store{Rows: raw, raw: raw, ring: ring, told: map[string]bool{}}
+	s := &Store{Rows: raw, raw: raw, ring: ring, told: map[string]bool{}, held: map[key]held{}}
 	if err := s.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open rows: %w", err), raw.Close())
 	}

@@ -296,3 +296,22 @@ func TestInvalidText(t *testing.T) {
 		t.Errorf("got %q (%v)", got, err)
 	}
 }
+
+// BenchmarkLoad reads the whole registry, as each change does: 1,000 agents with
+// three rows more each.
+func BenchmarkLoad(b *testing.B) {
+	s := opened(b, raw(b), newRing(b))
+	var names []string
+	for i := range 1000 {
+		names = append(names, fmt.Sprint("agent-", i))
+	}
+	fill(b, s, names...)
+	for b.Loop() {
+		_, e1 := s.Servers()
+		_, e2 := s.Agents()
+		_, e3 := s.Tokens()
+		_, e4 := s.Certificates()
+		_, e5 := s.Grants()
+		must(b, errors.Join(e1, e2, e3, e4, e5))
+	}
+}

@@ -65,6 +65,7 @@ func (t *tx) set(k key, m *mark) {
 	}
 	t.changes[k] = m
 	t.recorded = false
+	delete(t.s.held, k)
 }
 
 func (t *tx) damage(k key, why string) error {
@@ -107,28 +108,43 @@ func (t *tx) check(r store.Row) error {
 	return nil
 }
 
-// open decodes the body of a checked row into v, a pointer.
-func (t *tx) open(r store.Row, v any) error {
+// held is what a row's body holds, so that a row is opened once: a change of one
+// row reads all of them, inside its transaction.
+type held struct {
+	mark  mark
+	value any
+}
+
+// open decodes the body of a checked row. What it returns is shared: nobody
+// changes what it points to.
+func open[T any](t *tx, r store.Row) (v T, err error) {
 	k := key{r.Kind, r.ID}
+	m, _ := t.mark(k)
+	if h, ok := t.s.held[k]; ok && h.mark == m {
+		if v, ok := h.value.(T); ok {
+			return v, nil
+		}
+	}
 	plain, err := t.s.ring.Open(keys.Rows, identity(k, r.Revision), r.Body)
 	if err != nil {
-		return t.damage(k, "does not open")
+		return v, t.damage(k, "does not open")
 	}
 	dec := json.NewDecoder(bytes.NewReader(plain))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
-		return fmt.Errorf("%s row: %w", r.Kind, err)
+	if err := dec.Decode(&v); err != nil {
+		return v, fmt.Errorf("%s row: %w", r.Kind, err)
 	}
-	return nil
+	t.s.held[k] = held{m, v}
+	return v, nil
 }
 
-// get reads the row into v and returns its revision.
-func (t *tx) get(k key, v any) (int64, error) {
+// get reads a row and returns what it holds, and its revision.
+func get[T any](t *tx, k key) (v T, revision int64, err error) {
 	r, err := t.row(k)
-	if err != nil {
-		return 0, err
+	if err == nil {
+		v, err = open[T](t, r)
 	}
-	return r.Revision, t.open(r, v)
+	return v, r.Revision, err
 }
 
 // each reads every row of a kind. Deleted ones show in the count.
@@ -141,8 +157,8 @@ func each[T any](t *tx, kind string, fn func(v T, revision int64) error) error {
 		if err := t.check(r); err != nil {
 			return err
 		}
-		var v T
-		if err := t.open(r, &v); err != nil {
+		v, err := open[T](t, r)
+		if err != nil {
 			return err
 		}
 		if err := fn(v, r.Revision); err != nil {
