@@ -15,7 +15,12 @@ func newInit(c *cli) *cobra.Command {
 		Use:   "init",
 		Short: "Make a new gateway in the data directory",
 		Long: "init makes keys, certificate authority, store and ostiary.yaml in the data\n" +
-			"directory. It asks nothing, and refuses a directory that already holds a gateway.",
+			"directory. It asks nothing, and refuses a directory that already holds a gateway.\n" +
+			"\n" +
+			"The root key opens all others. It is a file beside the data unless --root says\n" +
+			"otherwise, for example\n" +
+			"  ostiary init --root vault --root-set address=https://vault.example.com:8200 \\\n" +
+			"    --root-set key=ostiary --root-set token=env:VAULT_TOKEN",
 		Args: args(0, 0),
 		RunE: func(*cobra.Command, []string) error { return c.init(o) },
 	}
@@ -26,6 +31,8 @@ func newInit(c *cli) *cobra.Command {
 	f.StringVar(&o.LoopbackAgent, "loopback-agent", "", "the agent that every caller on that address is")
 	f.StringVar(&o.Store, "store", "", "database of servers, agents and grants: sqlite or postgres (default sqlite)")
 	f.StringVar(&o.DSN, "dsn", "", "where the PostgreSQL connection string is: env:NAME or file:PATH")
+	f.StringVar(&o.Root, "root", "", "where the root key is: file, passphrase, vault, aws-kms, gcp-kms or pkcs11 (default file)")
+	f.StringArrayVar(&o.RootSet, "root-set", nil, "a key of keys.root for it, KEY=VALUE; secrets as env:NAME or file:PATH; repeatable")
 	return cmd
 }
 

@@ -72,6 +72,7 @@ type App struct {
 
 	lock    *lock
 	ring    *keys.Ring
+	root    *usedRoot // nil: the root key is in the data directory
 	store   *sealed.Store
 	live    *registry.Live
 	admin   *admin.Admin
@@ -158,21 +159,21 @@ func Open(ctx context.Context, dir string, o Options) (*App, error) {
 	if a.lock, err = takeLock(ctx, filepath.Join(a.dir, lockName), o.Wait); err != nil {
 		return nil, err
 	}
-	if err := a.open(); err != nil {
+	if err := a.open(ctx); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
 	return a, nil
 }
 
-func (a *App) open() error {
+func (a *App) open(ctx context.Context) error {
 	var err error
 	if a.log, err = newLog(a.config.Load().Logs, a.options.Log); err != nil {
 		return err
 	}
-	if a.ring, err = keys.Open(a.dir); err != nil {
-		return fmt.Errorf("open keys: %w", err)
-	}
 	a.guard = egress.New(egress.Config{})
+	if err := a.openKeys(ctx); err != nil {
+		return err
+	}
 	if a.store, err = a.storeAt().open(a.ring); err != nil {
 		return err
 	}
@@ -220,6 +221,9 @@ func (a *App) Close() error {
 	if a.records != nil {
 		errs = append(errs, a.records.Close())
 	}
+	if a.root != nil {
+		errs = append(errs, a.root.Close())
+	}
 	if a.lock != nil {
 		errs = append(errs, a.lock.release())
 	}
@@ -244,10 +248,11 @@ func Connect(ctx context.Context, dir string, o Options) (api admin.API, done fu
 	}
 	wait := o.Wait
 	o.Wait = 0
+	whole := ctx // a remote root key has a limit of its own
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	for {
-		a, err := Open(ctx, dir, o)
+		a, err := Open(whole, dir, o)
 		if err == nil {
 			return a.API(), a.Close, nil
 		}

@@ -23,6 +23,8 @@ type Config struct {
 	// ignored. A prefix that is too wide lets callers choose their own
 	// address in the records.
 	TrustedProxies []string `yaml:"trusted_proxies"`
+	// Keys is where the gateway's keys begin.
+	Keys KeysConfig `yaml:"keys"`
 	// Store is the database of servers, agents and grants.
 	Store StoreConfig `yaml:"store"`
 	// Audit is how the log of every call and every change is kept.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ostiary.dev/ostiary/internal/admin"
+	"ostiary.dev/ostiary/internal/egress"
 	"ostiary.dev/ostiary/internal/registry"
 )
 
@@ -40,7 +41,8 @@ func Doctor(ctx context.Context, dir string, o Options) []Finding {
 	all := []Finding{{State: stateOK, Check: "configuration"}}
 	all = append(all, modes(c.DataDir)...)
 	all = append(all, writable(filepath.Join(dir, ConfigName)))
-	all = append(all, machine().swap(), machine().core(o.Exposed), keyFolder(c.DataDir, "file"))
+	all = append(all, machine().swap(), machine().core(o.Exposed),
+		rootFinding(ctx, c, rootAt{base: dir, environ: o.Environ, guard: egress.New(egress.Config{}), clock: o.Clock}))
 	all = append(all, disk(c.DataDir), clockFinding(c.DataDir, o), authority(c.DataDir, o))
 	if cert, ok := strings.CutPrefix(c.Listeners.Data.TLS.Cert, "file:"); ok {
 		if !filepath.IsAbs(cert) {

@@ -13,7 +13,6 @@ import (
 	"ostiary.dev/ostiary/internal/admin"
 	"ostiary.dev/ostiary/internal/auditlog"
 	"ostiary.dev/ostiary/internal/clock"
-	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/registry"
 )
 
@@ -23,12 +22,14 @@ var ErrGateway = errors.New("this directory already holds a gateway")
 // InitOptions are the choices that a new gateway's file records. The zero
 // value of a field means its default.
 type InitOptions struct {
-	Listen            string // data listener, host:port
-	AdminListen       string // admin listener, host:port
-	LoopbackPlaintext string // plain HTTP listener, loopback host:port
-	LoopbackAgent     string // agent that its callers are
-	Store             string // driver, "sqlite" or "postgres"
-	DSN               string // reference to the connection string of postgres
+	Listen            string   // data listener, host:port
+	AdminListen       string   // admin listener, host:port
+	LoopbackPlaintext string   // plain HTTP listener, loopback host:port
+	LoopbackAgent     string   // agent that its callers are
+	Store             string   // driver, "sqlite" or "postgres"
+	DSN               string   // reference to the connection string of postgres
+	Root              string   // provider of the root key
+	RootSet           []string // KEY=VALUE of its section, secrets by reference
 	Environ           func(string) (string, bool)
 	Clock             clock.Clock
 }
@@ -65,7 +66,10 @@ func (o InitOptions) check() error {
 	if (o.LoopbackPlaintext == "") != (o.LoopbackAgent == "") {
 		return fmt.Errorf("%w: --loopback-plaintext and --loopback-agent belong together", errChoice)
 	}
-	return o.checkStore()
+	if err := o.checkStore(); err != nil {
+		return err
+	}
+	return o.checkRoot()
 }
 
 func (o InitOptions) checkStore() error {
@@ -102,6 +106,9 @@ func Init(dir string, o InitOptions) error {
 			return err
 		}
 		o.DSN = "file:" + path
+	}
+	if err := o.absoluteRoot(); err != nil {
+		return err
 	}
 	made, err := prepare(dir)
 	if err != nil {
@@ -192,8 +199,8 @@ func build(dir string, o InitOptions) (err error) {
 // fill makes every file of a new gateway in dir, and its store. undo, which is
 // nil when there is nothing to do, takes back what lies elsewhere.
 func fill(dir string, o InitOptions) (undo func() error, err error) {
-	if _, err := keys.Create(dir); err != nil {
-		return nil, fmt.Errorf("make keys: %w", err)
+	if err := o.makeKeys(dir); err != nil {
+		return nil, err
 	}
 	at := o.storeAt(dir)
 	if err := at.create(); err != nil {
@@ -258,6 +265,7 @@ func (o InitOptions) text() []byte {
 		b.WriteString("  local:   # a loosening: every local program that connects here is this agent\n")
 		fmt.Fprintf(&b, "    address: %s\n    plaintext: loopback\n    agent: %s\n", quote(o.LoopbackPlaintext), quote(o.LoopbackAgent))
 	}
+	o.rootText(&b)
 	if o.Store == driverPostgres {
 		fmt.Fprintf(&b, "store:\n  driver: postgres\n  dsn: %s   # a reference; the connection string is not written here\n", quote(o.DSN))
 	}

@@ -13,11 +13,14 @@ import (
 	"strings"
 )
 
-// configSource is config.go itself: its comments are the schema's
-// descriptions, so that the two cannot differ.
+// configSource and rootSource are config.go and config_root.go themselves:
+// their comments are the schema's descriptions, so that the two cannot differ.
 //
 //go:embed config.go
 var configSource []byte
+
+//go:embed config_root.go
+var rootSource []byte
 
 // schemaID names the schema; it is not fetched.
 const schemaID = "https://ostiary.dev/schema/config.json"
@@ -45,11 +48,20 @@ func Schema() ([]byte, error) {
 
 // fieldDocs returns the comment of each field, as "Type.Field".
 func fieldDocs() (map[string]string, error) {
-	f, err := parser.ParseFile(token.NewFileSet(), "config.go", configSource, parser.ParseComments)
-	if err != nil {
-		return nil, err
-	}
 	docs := map[string]string{}
+	for _, source := range [][]byte{configSource, rootSource} {
+		if err := docsOf(source, docs); err != nil {
+			return nil, err
+		}
+	}
+	return docs, nil
+}
+
+func docsOf(source []byte, docs map[string]string) error {
+	f, err := parser.ParseFile(token.NewFileSet(), "config.go", source, parser.ParseComments)
+	if err != nil {
+		return err
+	}
 	ast.Inspect(f, func(n ast.Node) bool {
 		t, ok := n.(*ast.TypeSpec)
 		if !ok {
@@ -64,7 +76,7 @@ func fieldDocs() (map[string]string, error) {
 		}
 		return false
 	})
-	return docs, nil
+	return nil
 }
 
 // objectSchema describes a struct; reload and source are inherited marks.

@@ -45,6 +45,7 @@ func (d *decoder) validate(c *Config) {
 	d.check("telemetry.otlp_endpoint", c.Telemetry.OTLPEndpoint, func(s string) error {
 		return collector(s, c.Telemetry.Private)
 	})
+	d.root(c.Keys.Root)
 	d.store(c.Store)
 	names := map[string]int{}
 	for i, s := range c.Servers {

@@ -28,6 +28,9 @@ import (
 // dialler, the endpoint and the credential. Nothing is left for them to find in
 // the environment, the home directory or a metadata service.
 
+// cloudBuilt says that this build reaches the clouds.
+const cloudBuilt = true
+
 // awsKMS wraps through Tink, and asks the service itself for what Tink does
 // not do: to re-encrypt, to describe and to destroy.
 type awsKMS struct {
@@ -40,7 +43,7 @@ type awsKMS struct {
 
 func openAWS(c AWS, m Means) (Root, error) {
 	if found := c.Problems(); len(found) > 0 {
-		return nil, problems("keys.root.aws", found)
+		return nil, problems("keys.root.aws_kms", found)
 	}
 	ca, err := authorities(m, c.CA)
 	if err != nil {
@@ -210,7 +213,7 @@ const gcpEndpoint = "https://cloudkms.googleapis.com/"
 
 func openGCP(c GCP, m Means) (Root, error) {
 	if found := c.Problems(); len(found) > 0 {
-		return nil, problems("keys.root.gcp", found)
+		return nil, problems("keys.root.gcp_kms", found)
 	}
 	ca, err := authorities(m, c.CA)
 	if err != nil {

@@ -96,9 +96,9 @@ func (c Config) Problems() (section string, found map[string]string) {
 	case ProviderVault:
 		return "vault", c.Vault.Problems()
 	case ProviderAWS:
-		return "aws", c.AWS.Problems()
+		return "aws_kms", c.AWS.Problems()
 	case ProviderGCP:
-		return "gcp", c.GCP.Problems()
+		return "gcp_kms", c.GCP.Problems()
 	case ProviderPKCS11:
 		return "pkcs11", c.PKCS11.Problems()
 	}

@@ -16,6 +16,9 @@ import (
 	"github.com/miekg/pkcs11"
 )
 
+// pkcs11Built says that this build reaches PKCS#11 modules.
+const pkcs11Built = true
+
 // hsmHead begins what a token wrapped; after it come 12 bytes of nonce, the
 // ciphertext and the tag of AES-256-GCM. The associated data is the SHA-256 of
 // the place: some tokens take no longer one.

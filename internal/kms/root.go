@@ -105,6 +105,18 @@ func Open(c Config, m Means) (Root, error) {
 	return careful{root}, nil
 }
 
+// Absent says by name why this build cannot reach the provider's root keys, or
+// returns nil. It is asked when a configuration is read, too.
+func Absent(provider string) error {
+	switch {
+	case (provider == ProviderAWS || provider == ProviderGCP) && !cloudBuilt:
+		return why(ErrBuild, "provider %s is in the build with the tag ostiary_cloudkms (make cloudkms)", provider)
+	case provider == ProviderPKCS11 && !pkcs11Built:
+		return why(ErrBuild, "provider %s is in the build with the tag ostiary_pkcs11 (make pkcs11)", provider)
+	}
+	return nil
+}
+
 func open(c Config, m Means) (Root, error) {
 	switch c.Provider {
 	case ProviderVault:
