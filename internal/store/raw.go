@@ -61,6 +61,14 @@ type Schema struct {
 	Clear bool  // rows of schema 1 still wait to be sealed
 }
 
+// Errors of the machine below either driver. What was not acknowledged is not
+// stored, and the store goes on by itself when the cause is gone.
+var (
+	ErrFull     = errors.New("the store's disk is full; make room")
+	ErrReadOnly = errors.New("the store cannot be written; its disk or database is read-only")
+	ErrIO       = errors.New("the store's disk fails; look at the system's log and replace it")
+)
+
 // ErrDamage is what every *Damage is.
 var ErrDamage = errors.New("a stored row is not what the gateway wrote")
 

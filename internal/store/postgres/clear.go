@@ -17,8 +17,8 @@ var clearTables = [...]string{"grants", "certificates", "tokens", "agents", "ser
 
 // Clear returns what schema 1 kept, or nil when its tables are gone.
 func (r rows) Clear() (*store.Clear, error) {
-	there, err := row(r.h, scanOne[int64], "SELECT count(*) FROM pg_class WHERE oid = to_regclass('servers')")
-	if err != nil || there == 0 {
+	there, err := r.hasClear()
+	if err != nil || !there {
 		return nil, err
 	}
 	c := &store.Clear{Meta: map[string]string{}}
@@ -45,6 +45,12 @@ func (r rows) Clear() (*store.Clear, error) {
 		return nil, fmt.Errorf("read the clear rows of schema 1: %w", err)
 	}
 	return c, nil
+}
+
+// hasClear reports whether the tables of schema 1 are there.
+func (r rows) hasClear() (bool, error) {
+	n, err := row(r.h, scanOne[int64], "SELECT count(*) FROM pg_class WHERE oid = to_regclass('servers')")
+	return n > 0, err
 }
 
 // DropClear removes the tables of schema 1. The server gives their files back

@@ -35,6 +35,9 @@ INSERT INTO grants VALUES ('canary-agent', 'wiki', 'write', '["find"]', 'canary-
 func TestSchema1IsSealed(t *testing.T) {
 	c, ring := created(t), newRing(t)
 	shared.SQL(t, name(c), older)
+	if s, err := Status(c); err != nil || s.Have != 1 || s.Want < 3 || !s.Clear {
+		t.Errorf("the schema is %+v (%v)", s, err)
+	}
 	// Killed before the commit: everything is as it was.
 	db := opened(t, c)
 	if old, err := db.Clear(); err != nil || old == nil || len(old.Servers) != 2 {
@@ -52,6 +55,9 @@ func TestSchema1IsSealed(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if s, err := Status(c); err != nil || s.Have != s.Want || s.Clear {
+		t.Errorf("the schema is %+v (%v)", s, err)
 	}
 	left := shared.SQL(t, name(c), "SELECT count(*) FROM pg_tables WHERE schemaname = 'ostiary' AND tablename IN "+
 		"('meta', 'servers', 'agents', 'tokens', 'certificates', 'grants')")

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"ostiary.dev/ostiary/internal/registry"
+	"ostiary.dev/ostiary/internal/store"
 )
 
 // SQLSTATE codes that have a meaning of their own here (PostgreSQL 15,
@@ -26,6 +27,9 @@ const (
 	undefinedColumn      = "42703"
 	dataCorrupted        = "XX001"
 	indexCorrupted       = "XX002"
+	diskFull             = "53100"
+	ioError              = "58030"
+	readOnlyTransaction  = "25006"
 )
 
 // translate gives a native error the meaning that callers know; others pass.
@@ -55,6 +59,12 @@ func translate(err error) error {
 		return fmt.Errorf("%w (%w)", ErrLocked, native)
 	case undefinedTable, undefinedColumn, dataCorrupted, indexCorrupted:
 		return fmt.Errorf("%w (%w)", ErrDamaged, native)
+	case diskFull:
+		return fmt.Errorf("%w (%w)", store.ErrFull, native)
+	case ioError:
+		return fmt.Errorf("%w (%w)", store.ErrIO, native)
+	case readOnlyTransaction:
+		return fmt.Errorf("%w (%w)", store.ErrReadOnly, native)
 	}
 	if strings.HasPrefix(native.Code, "08") || strings.HasPrefix(native.Code, "57P") {
 		return unreachable(native)

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"ostiary.dev/ostiary/internal/registry"
+	"ostiary.dev/ostiary/internal/store"
 )
 
 // TestTranslate names the meaning of each error that a driver can hand out.
@@ -30,6 +31,9 @@ func TestTranslate(t *testing.T) {
 		{&pgconn.PgError{Code: lockNotAvailable}, ErrLocked},
 		{&pgconn.PgError{Code: dataCorrupted}, ErrDamaged},
 		{sql.ErrNoRows, registry.ErrNotFound},
+		{&pgconn.PgError{Code: diskFull}, store.ErrFull},
+		{&pgconn.PgError{Code: ioError}, store.ErrIO},
+		{&pgconn.PgError{Code: readOnlyTransaction}, store.ErrReadOnly},
 		{errors.Join(driver.ErrBadConn, ErrLost), ErrLost},
 	} {
 		if got := translate(fmt.Errorf("call: %w", c.native)); !errors.Is(got, c.want) {

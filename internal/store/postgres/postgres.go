@@ -225,29 +225,82 @@ func verify(db *sql.DB) error {
 	return nil
 }
 
-// migrate runs the migrations that the store lacks.
+// migrate runs the migrations that the store lacks. It goes forward only: a
+// newer schema is refused.
 func migrate(db *sql.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
+	p, err := provider(db)
 	if err != nil {
 		return err
 	}
-	p, err := goose.NewProvider(goose.DialectPostgres, db, files)
-	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), txTimeout)
 	defer cancel()
-	have, want, err := p.GetVersions(ctx)
+	s, err := schemaOf(ctx, p)
 	if err != nil {
-		return fmt.Errorf("read schema version: %w", translate(err))
+		return err
 	}
-	if have > want {
-		return fmt.Errorf("%w (schema %d, this program knows %d)", ErrNewer, have, want)
+	if s.Have > s.Want {
+		return fmt.Errorf("%w (schema %d, this program knows %d)", ErrNewer, s.Have, s.Want)
 	}
 	if _, err := p.Up(ctx); err != nil {
 		return fmt.Errorf("migrate: %w", translate(err))
 	}
 	return nil
+}
+
+func provider(db *sql.DB) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	p, err := goose.NewProvider(goose.DialectPostgres, db, files)
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	return p, nil
+}
+
+func schemaOf(ctx context.Context, p *goose.Provider) (s store.Schema, err error) {
+	if s.Have, s.Want, err = p.GetVersions(ctx); err != nil {
+		return s, fmt.Errorf("read schema version: %w", translate(err))
+	}
+	return s, nil
+}
+
+// Status says which schema the store has. It changes nothing, and reads a newer
+// one, too.
+func Status(c Config) (s store.Schema, err error) {
+	fail := func(err error) (store.Schema, error) {
+		return store.Schema{}, fmt.Errorf("look at store: %w", translate(err))
+	}
+	db, _, err := connect(c, schema)
+	if err != nil {
+		return fail(err)
+	}
+	if err = usable(db); err == nil {
+		err = verify(db)
+	}
+	if err == nil {
+		s, err = status(db)
+	}
+	if err = errors.Join(err, release(db)); err != nil {
+		return fail(err)
+	}
+	return s, nil
+}
+
+func status(db *sql.DB) (store.Schema, error) {
+	p, err := provider(db)
+	if err != nil {
+		return store.Schema{}, err
+	}
+	ctx, cancel := limit()
+	defer cancel()
+	s, err := schemaOf(ctx, p)
+	if err != nil {
+		return s, err
+	}
+	s.Clear, err = rows{h: db}.hasClear()
+	return s, err
 }
 
 // run executes statements without parameters.

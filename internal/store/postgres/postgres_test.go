@@ -231,6 +231,9 @@ func TestR06NewerSchema(t *testing.T) {
 	c := created(t)
 	shared.SQL(t, name(c), "INSERT INTO ostiary.goose_db_version (version_id, is_applied) VALUES (999, true)")
 	refused(t, Open, c, ErrNewer)
+	if s, err := Status(c); err != nil || s.Have != 999 || s.Want >= s.Have {
+		t.Errorf("the schema is %+v (%v)", s, err)
+	}
 }
 
 func TestR06Damaged(t *testing.T) {

@@ -302,7 +302,7 @@ func TestInvalidText(t *testing.T) {
 func BenchmarkLoad(b *testing.B) {
 	s := opened(b, raw(b), newRing(b))
 	var names []string
-	for i := range 1000 {
+	for i := range 300 {
 		names = append(names, fmt.Sprint("agent-", i))
 	}
 	fill(b, s, names...)

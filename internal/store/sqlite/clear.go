@@ -17,10 +17,8 @@ var clearTables = [...]string{"grants", "certificates", "tokens", "agents", "ser
 
 // Clear returns what schema 1 kept, or nil when its tables are gone.
 func (r rows) Clear() (*store.Clear, error) {
-	var there int64
-	err := r.h.QueryRow("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'servers'").Scan(&there)
-	err = translate(err)
-	if err != nil || there == 0 {
+	there, err := r.hasClear()
+	if err != nil || !there {
 		return nil, err
 	}
 	c := &store.Clear{Meta: map[string]string{}}
@@ -47,6 +45,13 @@ func (r rows) Clear() (*store.Clear, error) {
 		return nil, fmt.Errorf("read the clear rows of schema 1: %w", err)
 	}
 	return c, nil
+}
+
+// hasClear reports whether the tables of schema 1 are there.
+func (r rows) hasClear() (bool, error) {
+	var n int64
+	err := r.h.QueryRow("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'servers'").Scan(&n)
+	return n > 0, translate(err)
 }
 
 // DropClear removes the tables of schema 1. secure_delete overwrites their pages

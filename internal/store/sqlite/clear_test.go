@@ -70,11 +70,19 @@ func sealedAt(t *testing.T, path string, ring *keys.Ring) {
 
 func TestSchema1IsSealed(t *testing.T) {
 	path, ring := schema1(t), newRing(t)
+	before, err := Status(path)
+	if err != nil || before.Have != 1 || before.Want < 3 || !before.Clear {
+		t.Errorf("the schema is %+v (%v)", before, err)
+	}
 	if found := traces(t, path); len(found) != 1 {
 		t.Fatalf("the control is found in %v", found)
 	}
 	sealedAt(t, path, ring)
 	sealedAt(t, path, ring) // the second opening finds nothing to do
+	after, err := Status(path)
+	if err != nil || after.Have != after.Want || after.Clear {
+		t.Errorf("the schema is %+v (%v)", after, err)
+	}
 }
 
 // snapping copies the files at points of the migration, as a kill would leave

@@ -8,6 +8,7 @@ import (
 	lib "modernc.org/sqlite/lib"
 
 	"ostiary.dev/ostiary/internal/registry"
+	"ostiary.dev/ostiary/internal/store"
 )
 
 // translate gives a native error the meaning that callers know; others pass.
@@ -32,6 +33,12 @@ func translate(err error) error {
 		return errors.Join(ErrDamaged, err)
 	case lib.SQLITE_NOTADB:
 		return errors.Join(ErrForeign, err)
+	case lib.SQLITE_FULL: // also when the disk has no room
+		return errors.Join(store.ErrFull, err)
+	case lib.SQLITE_READONLY:
+		return errors.Join(store.ErrReadOnly, err)
+	case lib.SQLITE_IOERR:
+		return errors.Join(store.ErrIO, err)
 	}
 	return err
 }

@@ -217,28 +217,78 @@ func verify(db *sql.DB) error {
 	return nil
 }
 
-// migrate runs the migrations that the database lacks.
+// migrate runs the migrations that the database lacks. It goes forward only: a
+// newer schema is refused.
 func migrate(db *sql.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
+	p, err := provider(db)
 	if err != nil {
 		return err
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, files)
+	s, err := schemaOf(p)
 	if err != nil {
-		return fmt.Errorf("read migrations: %w", err)
+		return err
 	}
-	ctx := context.Background()
-	have, want, err := p.GetVersions(ctx)
-	if err != nil {
-		return fmt.Errorf("read schema version: %w", err)
+	if s.Have > s.Want {
+		return fmt.Errorf("%w (schema %d, this program knows %d)", ErrNewer, s.Have, s.Want)
 	}
-	if have > want {
-		return fmt.Errorf("%w (schema %d, this program knows %d)", ErrNewer, have, want)
-	}
-	if _, err := p.Up(ctx); err != nil {
+	if _, err := p.Up(context.Background()); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	return nil
+}
+
+func provider(db *sql.DB) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, files)
+	if err != nil {
+		return nil, fmt.Errorf("read migrations: %w", err)
+	}
+	return p, nil
+}
+
+func schemaOf(p *goose.Provider) (s store.Schema, err error) {
+	if s.Have, s.Want, err = p.GetVersions(context.Background()); err != nil {
+		return s, fmt.Errorf("read schema version: %w", err)
+	}
+	return s, nil
+}
+
+// Status says which schema the database at path has. It changes nothing, and
+// reads a newer one, too.
+func Status(path string) (s store.Schema, err error) {
+	fail := func(err error) (store.Schema, error) {
+		return store.Schema{}, fmt.Errorf("look at %s: %w", path, translate(err))
+	}
+	if err := checkFile(path); err != nil {
+		return fail(err)
+	}
+	db, err := connect(path)
+	if err != nil {
+		return fail(err)
+	}
+	if err = verify(db); err == nil {
+		s, err = status(db)
+	}
+	if err = errors.Join(err, db.Close()); err != nil {
+		return fail(err)
+	}
+	return s, nil
+}
+
+func status(db *sql.DB) (store.Schema, error) {
+	p, err := provider(db)
+	if err != nil {
+		return store.Schema{}, err
+	}
+	s, err := schemaOf(p)
+	if err != nil {
+		return s, err
+	}
+	s.Clear, err = rows{db}.hasClear()
+	return s, err
 }
 
 // InTx runs fn in one transaction; see store.Raw.

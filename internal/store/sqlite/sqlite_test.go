@@ -160,6 +160,9 @@ func TestR06NewerSchema(t *testing.T) {
 	path := created(t)
 	exec(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)")
 	refused(t, path, ErrNewer)
+	if s, err := Status(path); err != nil || s.Have != 999 || s.Want >= s.Have {
+		t.Errorf("the schema is %+v (%v)", s, err)
+	}
 }
 
 func TestR06Locked(t *testing.T) {
@@ -371,4 +374,43 @@ func TestAttacks(t *testing.T) {
 		}
 		return s
 	})
+}
+
+// TestFullAndReadOnly: SQLite's own refusals get their meaning, undo the whole
+// transaction, and the store goes on when the cause is gone.
+func TestFullAndReadOnly(t *testing.T) {
+	db, err := Create(newPath(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(pragma string) {
+		t.Helper()
+		if _, err := db.db.Exec("PRAGMA " + pragma); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write := func() error {
+		return db.InTx(func(in store.Raw) error {
+			return errors.Join(in.InsertRow(row("small", 1)), in.InsertRow(row("large", 1<<20)))
+		})
+	}
+	for _, c := range []struct {
+		broken, mended string
+		want           error
+	}{
+		{"max_page_count = 1", "max_page_count = 1000000", store.ErrFull}, // 1 means what it has now
+		{"query_only = 1", "query_only = 0", store.ErrReadOnly},
+	} {
+		set(c.broken)
+		if err := write(); !errors.Is(err, c.want) {
+			t.Errorf("%s: error is %v, want %v", c.broken, err, c.want)
+		}
+		set(c.mended)
+		if all, err := db.Rows("agent"); err != nil || len(all) != 0 {
+			t.Errorf("%s: %d rows are left (%v)", c.broken, len(all), err)
+		}
+	}
+	if err := errors.Join(write(), db.Close()); err != nil {
+		t.Error(err)
+	}
 }
