@@ -48,6 +48,7 @@ type Config struct {
 	Prober   registry.Prober
 	Gateway  func() Gateway
 	Clock    clock.Clock
+	Archiver Archiver       // nil: there are no backups
 	Book     *auditlog.Book // nil: the log cannot be read
 
 	Witnesses Witnesses // nil: no witness is asked
@@ -75,7 +76,8 @@ const metaVersion = "registry.version"
 
 // Admin holds what the operator functions share.
 type Admin struct {
-	cfg Config
+	cfg     Config
+	backups backups
 
 	mu      sync.Mutex // serialises changes, so that versions follow each other
 	prober  registry.Prober

@@ -40,6 +40,11 @@ type API interface {
 
 	Attach(context.Context, Attach) (Attachment, error)
 
+	BackupBegin(context.Context, BackupBegin) (BackupBegun, error)
+	BackupRead(context.Context, ID) (BackupPart, error)
+	BackupFinish(context.Context, BackupFinish) (Done[BackupFinished], error)
+	BackupList(context.Context, None) ([]Backup, error)
+
 	AuditQuery(context.Context, AuditQuery) (AuditPage, error)
 	AuditLogs(context.Context, None) ([]AuditLog, error)
 	AuditShow(context.Context, AuditRef) ([]AuditEntry, error)

@@ -221,3 +221,23 @@ func (c *Client) AuditEntries(ctx context.Context, r AuditEntries) ([]AuditRaw, 
 func (c *Client) AuditHashes(ctx context.Context, r AuditHashes) ([][]byte, error) {
 	return ask[[][]byte](ctx, c, "audit.hashes", r)
 }
+
+// BackupBegin implements API.
+func (c *Client) BackupBegin(ctx context.Context, r BackupBegin) (BackupBegun, error) {
+	return ask[BackupBegun](ctx, c, "backup.begin", r)
+}
+
+// BackupRead implements API.
+func (c *Client) BackupRead(ctx context.Context, r ID) (BackupPart, error) {
+	return ask[BackupPart](ctx, c, "backup.read", r)
+}
+
+// BackupFinish implements API.
+func (c *Client) BackupFinish(ctx context.Context, r BackupFinish) (Done[BackupFinished], error) {
+	return ask[Done[BackupFinished]](ctx, c, "backup.finish", r)
+}
+
+// BackupList implements API.
+func (c *Client) BackupList(ctx context.Context, r None) ([]Backup, error) {
+	return ask[[]Backup](ctx, c, "backup.list", r)
+}

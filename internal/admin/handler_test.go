@@ -197,6 +197,14 @@ func story(t *testing.T, api API) map[string]string {
 	note("AuditEntries", d6, err)
 	d7, err := api.AuditHashes(ctx, AuditHashes{})
 	note("AuditHashes", d7, err)
+	e1, err := api.BackupBegin(ctx, BackupBegin{Keep: Duration(time.Hour)})
+	note("BackupBegin", e1, err)
+	e2, err := api.BackupRead(ctx, ID{"none"})
+	note("BackupRead", e2, err)
+	e3, err := api.BackupFinish(ctx, BackupFinish{ID: "none"})
+	note("BackupFinish", e3, err)
+	e4, err := api.BackupList(ctx, None{})
+	note("BackupList", e4, err)
 	return answers
 }
 

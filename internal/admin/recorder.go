@@ -41,6 +41,7 @@ var kinds = map[string]auditlog.Kind{
 	"agent.resume":      auditlog.ComponentResumed,
 	"agent.retire":      auditlog.ComponentRetired,
 	"agent.certificate": auditlog.CertIssued,
+	"backup.make":       auditlog.BackupMade,
 }
 
 func kindOf(action string) auditlog.Kind {
