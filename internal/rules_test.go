@@ -85,6 +85,7 @@ var only = []name{
 // may all of them; a package that is missing here is for keys alone.
 var cryptography = map[string]map[string]string{
 	"crypto/sha256": {
+		"auditlog":     "commitments to sealed parts",
 		"registry":     "digests of definitions",
 		"store/sealed": "digests of stored rows",
 		"backup":       "digests of members and files",
@@ -95,7 +96,8 @@ var cryptography = map[string]map[string]string{
 		"kms":          "binds a wrapped key to its place",
 	},
 	"crypto/hmac": {
-		"verify": "commitments to parts",
+		"auditlog": "commitments to sealed parts",
+		"verify":   "commitments to parts",
 	},
 	"crypto/ed25519": {
 		"verify": "signatures of notes; it holds public keys only",
@@ -121,6 +123,7 @@ var cryptography = map[string]map[string]string{
 		"store/postgres": "configures the connection to the database",
 	},
 	"crypto/rand": {
+		"auditlog": "the salt of a batch's parts, which is stored inside their ciphertext only",
 		"admit": "the unguessable part of ids of sessions and streams; no key",
 	},
 }

@@ -2,18 +2,12 @@ package auditlog
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
+
+	"golang.org/x/mod/sumdb/note"
 )
-
-// What record asks of the logs besides book.go, stated here until the writer
-// has it.
-
-// Done reports, without waiting, whether the entry's fate is known, and then
-// what Wait would return.
-func (t *Ticket) Done() (place Place, ready bool, err error) { return Place{}, true, errSkeleton }
-
-// Flush returns when everything that was submitted before has its fate.
-func (b *Book) Flush(ctx context.Context) error { return errSkeleton }
 
 // Stats is what health and metrics show of the calls logs and the control log.
 type Stats struct {
@@ -24,16 +18,92 @@ type Stats struct {
 	Failed     error         // why the log cannot be written; nil: it can
 	Size       uint64        // of the calls log of this year
 	Signed     uint64        // size of its newest checkpoint
-	SignedAt   time.Time     // of that checkpoint
+	SignedAt   time.Time     // of that checkpoint; zero: by an earlier run
 	Cosigned   uint64        // size of the newest checkpoint with a cosignature
 	CosignedAt time.Time
 }
 
 // Stats returns the present state.
-func (b *Book) Stats() Stats { return Stats{} }
+func (b *Book) Stats() Stats {
+	calls, control := b.Calls(), b.Control()
+	s := Stats{Queued: calls.Waiting() + control.Waiting(), Failed: errors.Join(calls.Err(), control.Err()), Size: calls.Size()}
+	s.Entries, s.Batches, s.Took = b.count.entries.Load(), b.count.batches.Load(), time.Duration(b.count.took.Load())
+	if now := calls.signed.Load(); now != nil {
+		s.Signed, s.SignedAt = now.Size, now.at
+	}
+	if now := calls.cosigned.Load(); now != nil {
+		s.Cosigned, s.CosignedAt = now.Size, now.at
+	}
+	return s
+}
+
+// noteSigned remembers a checkpoint that is stored, and that it has
+// cosignatures.
+func (l *Log) noteSigned(s *signedTree) {
+	if now := l.signed.Load(); now == nil || now.Size <= s.Size {
+		l.signed.Store(s)
+	}
+	if now := l.cosigned.Load(); cosigned(s.Note) && (now == nil || now.Size <= s.Size) {
+		l.cosigned.Store(s)
+	}
+}
+
+// cosigned reports whether a note carries more signatures than the log's own.
+func cosigned(signed []byte) bool {
+	_, err := note.Open(signed, note.VerifierList())
+	var unverified *note.UnverifiedNoteError
+	return errors.As(err, &unverified) && len(unverified.Note.UnverifiedSigs) > 1
+}
+
+// Flush returns when everything that was submitted before has its fate.
+func (b *Book) Flush(ctx context.Context) error {
+	b.mu.Lock()
+	all := make([]*Log, 0, len(b.logs))
+	for _, l := range b.logs {
+		all = append(all, l)
+	}
+	b.mu.Unlock()
+	for _, l := range all {
+		if err := l.flush(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flush waits for the newest group; groups are written in order.
+func (l *Log) flush(ctx context.Context) error {
+	l.mu.Lock()
+	g := l.current
+	if n := len(l.groups); n > 0 {
+		g = l.groups[n-1]
+	}
+	l.mu.Unlock()
+	if g == nil {
+		return nil
+	}
+	select {
+	case <-g.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("flush %s: %w", l.name, context.Cause(ctx))
+	}
+}
 
 // OpenCalls calls fn for each exchange that has a call.decided without an end
 // (a decision "deny" is an end, as are call.finished and call.outcome_unknown),
-// in the calls logs of every year that may hold one. It begins at a stored
-// low-water mark and moves it; it must be called before anything is submitted.
-func (b *Book) OpenCalls(fn func(Name, Record) error) error { return errSkeleton }
+// in the calls logs of every year that may hold one, oldest first. The start
+// found them from a stored low-water mark on, which moves as they end.
+func (b *Book) OpenCalls(fn func(Name, Record) error) error {
+	for _, c := range b.Orphans() {
+		l, err := b.Log(c.Log)
+		if err != nil {
+			return err
+		}
+		err = l.Read(c.Index, c.Index+1, func(r Record) error { return fn(c.Log, r) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -3,10 +3,14 @@ package auditlog
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
-	"golang.org/x/mod/sumdb/tlog"
 
 	"ostiary.dev/ostiary/internal/clock"
 	"ostiary.dev/ostiary/internal/keys"
@@ -35,97 +39,289 @@ type Config struct {
 	QueueEntries int // most entries that wait; default 65,536
 	QueueBytes   int // most bytes of parts that wait; default 64 MiB
 
-	// Stepped is told when the clock went back: order in the log is by index.
+	// The functions below are called by the writers; they must not block, and
+	// may be nil.
+
+	// Stepped is told when the clock stepped, or the machine slept: order in
+	// the log is by index, whatever the times say.
 	Stepped func(from, to time.Time)
 	// Changed is told when a log can no longer be written (err), and when it
-	// can again (nil). It must not block.
+	// can again (nil). An err that is a *Broken says that what is stored was
+	// changed from outside.
 	Changed func(log Name, err error)
+	// Signed is told of each new checkpoint.
+	Signed func(log Name, size uint64, note []byte)
 }
 
 // Book is the logs of one tenant. Safe for concurrent use.
-type Book struct{ c Config }
+type Book struct {
+	c     Config
+	calls *openCalls
+	watch watch
+	count counts
 
-var errSkeleton = errors.New("auditlog: not built yet")
+	now atomic.Pointer[year]
+
+	mu     sync.Mutex // guards what is below
+	logs   map[Name]*Log
+	closed bool
+}
+
+// counts is what Stats adds up.
+type counts struct {
+	entries, batches atomic.Uint64
+	took             atomic.Int64 // nanoseconds
+}
+
+// Log is one log. Safe for concurrent use.
+type Log struct {
+	book   *Book
+	name   Name
+	origin string
+	signer note.Signer
+	vkeys  []string
+	kinds  map[Kind]bool
+	shared bool // others append too, in transactions of theirs: the control log
+
+	tree     atomic.Pointer[edge]       // of what is stable; nil: not read yet
+	signed   atomic.Pointer[signedTree] // the newest checkpoint; nil: none
+	cosigned atomic.Pointer[signedTree] // the newest with cosignatures
+	poked    atomic.Bool                // somebody appended through AppendIn
+	due      atomic.Bool                // a checkpoint is due
+
+	wake  chan struct{} // one token: there is something to do
+	quit  chan struct{} // closed when the log closes
+	ended chan struct{} // closed when the writer has ended
+	timer *time.Timer   // of the next checkpoint
+
+	writing sync.Mutex // held while the log's rows are written
+
+	mu      sync.Mutex // guards what is below
+	groups  []*group   // what waits, oldest first
+	current *group     // what was taken last
+	entries int        // in groups
+	bytes   int        // of their parts
+	stopped error      // why the log takes nothing
+	closing bool
+	armed   bool // the timer runs
+}
 
 // Open opens the logs and checks them: size, right edge, tail and newest
-// checkpoint must agree, else *Broken.
-func Open(c Config) (*Book, error) { return nil, errSkeleton }
+// checkpoint must agree, else *Broken. It reads little of them.
+func Open(c Config) (*Book, error) {
+	if c.Tenant == "" {
+		c.Tenant = keys.DefaultTenant
+	}
+	if c.QueueEntries == 0 {
+		c.QueueEntries = 1 << 16
+	}
+	if c.QueueBytes == 0 {
+		c.QueueBytes = 64 << 20
+	}
+	b := &Book{c: c, calls: newOpenCalls(), logs: map[Name]*Log{}}
+	if err := b.open(); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *Book) open() error {
+	heads, err := b.c.Rows.AuditHeads()
+	if err != nil {
+		return fmt.Errorf("list the logs: %w", err)
+	}
+	newest := Name("calls/" + strconv.Itoa(b.c.Clock.Now().UTC().Year()))
+	names := []Name{Control}
+	for _, h := range heads {
+		if h.Log != Control && yearOf(h.Log) == 0 {
+			return &Broken{h.Log, 0, "there is no log of that name"}
+		}
+		if h.Log != Control {
+			names = append(names, h.Log)
+		}
+		if yearOf(h.Log) > yearOf(newest) {
+			newest = h.Log // the clock is behind what was written
+		}
+	}
+	for _, n := range names {
+		if err := b.load(n); err != nil {
+			return err
+		}
+	}
+	if b.logs[newest] == nil {
+		if err := b.load(newest); err != nil {
+			return err
+		}
+	}
+	b.watch.saw(b.lastTime(newest))
+	b.watch.look(b.c.Clock.Now(), b.c.Stepped)
+	b.start(b.logs[Control])
+	b.begin(b.logs[newest])
+	return nil
+}
+
+// load reads and checks a log.
+func (b *Book) load(n Name) error {
+	l := b.newLog(n)
+	if err := l.reload(); err != nil {
+		return err
+	}
+	if n.IsCalls() {
+		if err := b.calls.scan(l); err != nil {
+			return err
+		}
+	}
+	b.logs[n] = l
+	return nil
+}
+
+// newLog returns a log that takes nothing yet.
+func (b *Book) newLog(n Name) *Log {
+	origin := b.c.Origin + "/" + string(n)
+	l := &Log{
+		book: b, name: n, origin: origin, signer: b.c.Signer(origin), vkeys: b.c.VKeys(origin), kinds: kindsOf(n),
+		shared: n == Control, closing: true,
+		wake: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{}), timer: time.NewTimer(time.Hour),
+	}
+	l.timer.Stop()
+	return l
+}
+
+// start lets a log take entries.
+func (b *Book) start(l *Log) {
+	l.mu.Lock()
+	l.closing = false
+	l.mu.Unlock()
+	l.poked.Store(true) // sign what the last run left unsigned
+	l.arm()
+	go l.run()
+}
 
 // Close writes what waits, signs last checkpoints and ends the writers. Entries
 // that still wait when ctx ends are refused.
-func (b *Book) Close(ctx context.Context) error { return errSkeleton }
+func (b *Book) Close(ctx context.Context) error {
+	b.mu.Lock()
+	b.closed = true
+	all := make([]*Log, 0, len(b.logs))
+	for _, l := range b.logs {
+		all = append(all, l)
+	}
+	b.mu.Unlock()
+	var errs []error
+	for _, l := range all {
+		l.shut()
+	}
+	for _, l := range all {
+		errs = append(errs, l.close(ctx))
+	}
+	return errors.Join(errs...)
+}
 
-// Calls returns the calls log of the present year.
-func (b *Book) Calls() *Log { return nil }
+// shut tells a running writer that nothing more comes.
+func (l *Log) shut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closing {
+		l.closing = true
+		close(l.quit)
+		l.nudge()
+	}
+}
+
+func (l *Log) close(ctx context.Context) error {
+	select {
+	case <-l.quit:
+	default:
+		return nil // it never ran
+	}
+	select {
+	case <-l.ended:
+	case <-ctx.Done():
+		l.refuse(ErrClosed)
+		return fmt.Errorf("close %s: %w", l.name, context.Cause(ctx))
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stopped
+}
+
+// atEnd signs what has no checkpoint, for the last time.
+func (l *Log) atEnd() {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	l.mu.Lock()
+	stopped := l.stopped
+	l.mu.Unlock()
+	if stopped != nil || l.tree.Load() == nil {
+		return
+	}
+	if err := l.sign(); err != nil {
+		l.stop(err)
+	}
+}
 
 // Control returns the control log.
-func (b *Book) Control() *Log { return nil }
-
-// Logs lists the logs, sorted by name.
-func (b *Book) Logs() []Info { return nil }
+func (b *Book) Control() *Log {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.logs[Control]
+}
 
 // Log returns a log that exists, or ErrNotFound.
-func (b *Book) Log(n Name) (*Log, error) { return nil, errSkeleton }
-
-// AppendIn adds e to the control log through rows, which belong to a
-// transaction of the caller: the entry stands when that commits.
-func (b *Book) AppendIn(rows Rows, e Entry) (Place, error) { return Place{}, errSkeleton }
-
-// Log is one log.
-type Log struct{ name Name }
-
-// Ticket is an entry that waits for its commit.
-type Ticket struct{ done chan struct{} }
-
-// Broken is a log that does not verify: the first index that is bad, and why.
-type Broken struct {
-	Log   Name
-	Index uint64
-	Why   string
+func (b *Book) Log(n Name) (*Log, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if l := b.logs[n]; l != nil {
+		return l, nil
+	}
+	return nil, fmt.Errorf("log %q: %w", n, ErrNotFound)
 }
 
-func (e *Broken) Error() string { return string(e.Log) + ": " + e.Why }
-
-// Submit hands e to the writer and does not wait. Wait on the ticket tells what
-// became of it.
-func (l *Log) Submit(e Entry) *Ticket { return &Ticket{} }
-
-// Wait returns when the entry is on stable storage. An error but ctx's says
-// that the entry is not in the log and never will be.
-func (t *Ticket) Wait(ctx context.Context) (Place, error) { return Place{}, errSkeleton }
-
-// Name returns the log's name, Origin what its checkpoints call it.
-func (l *Log) Name() Name     { return l.name }
-func (l *Log) Origin() string { return "" }
-
-// Size returns the number of entries.
-func (l *Log) Size() uint64 { return 0 }
-
-// Checkpoint returns the newest signed checkpoint, with the cosignatures that
-// are stored, or ErrNotFound.
-func (l *Log) Checkpoint() (signed []byte, size uint64, err error) { return nil, 0, errSkeleton }
-
-// Sign returns a checkpoint of what is durable now.
-func (l *Log) Sign(ctx context.Context) (signed []byte, size uint64, err error) {
-	return nil, 0, errSkeleton
+// Logs lists the logs, sorted by name.
+func (b *Book) Logs() []Info {
+	b.mu.Lock()
+	all := make([]*Log, 0, len(b.logs))
+	for _, l := range b.logs {
+		all = append(all, l)
+	}
+	b.mu.Unlock()
+	infos := make([]Info, len(all))
+	for i, l := range all {
+		infos[i] = Info{l.name, l.origin, l.Size()}
+	}
+	sortInfos(infos)
+	return infos
 }
 
-// Cosign stores a newest checkpoint with cosignatures added to it.
-func (l *Log) Cosign(size uint64, signed []byte) error { return errSkeleton }
+// Err returns why the log takes no entries, or nil.
+func (l *Log) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopped != nil {
+		return l.stopped
+	}
+	if l.closing {
+		return ErrClosed
+	}
+	return nil
+}
 
-// Read calls fn for the entries in [from, to), in order, until fn fails.
-func (l *Log) Read(from, to uint64, fn func(Record) error) error { return errSkeleton }
+// Waiting returns how many entries wait for their commit.
+func (l *Log) Waiting() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.entries
+}
 
-// Proof returns the inclusion proof of index in the tree of size.
-func (l *Log) Proof(index, size uint64) ([]tlog.Hash, error) { return nil, errSkeleton }
-
-// Consistency returns the proof that the tree of size extends that of old.
-func (l *Log) Consistency(old, size uint64) ([]tlog.Hash, error) { return nil, errSkeleton }
-
-// Hashes returns the log's stored hashes, for tiles.
-func (l *Log) Hashes() tlog.HashReader { return nil }
-
-// Verify recomputes the whole log. *Broken names the first index that is bad.
-func (l *Log) Verify(ctx context.Context, progress func(done, total uint64)) error {
-	return errSkeleton
+// yearOf returns the year of a calls log, 0 for any other name.
+func yearOf(n Name) int {
+	digits, ok := strings.CutPrefix(string(n), "calls/")
+	if !ok || len(digits) != 4 {
+		return 0
+	}
+	y, err := strconv.Atoi(digits)
+	if err != nil || digits[0] < '1' || digits[0] > '9' {
+		return 0
+	}
+	return y
 }

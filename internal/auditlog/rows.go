@@ -21,6 +21,10 @@ type Batch struct {
 	HashStart uint64 // stored-hash index of the first of Hashes
 	Hashes    []byte // 32 bytes each, in tlog.StoredHashIndex order
 	Parts     []byte // sealed; nil when they are gone
+
+	// Checkpoint, when set, is stored with the batch: that of a tree which is
+	// stable already. It costs no commit of its own. Only AppendAudit reads it.
+	Checkpoint *Checkpoint
 }
 
 // Head is a log and how many entries it has.
@@ -34,7 +38,8 @@ type Head struct {
 // Any error of AppendAudit but ErrConflict may come after the rows are stored:
 // the caller finds out by reading. Safe for concurrent use.
 type Rows interface {
-	// AuditHeads returns every log with its size, sorted by name.
+	// AuditHeads returns every log that has entries or checkpoints, with its
+	// size, sorted by name.
 	AuditHeads() ([]Head, error)
 	// AuditSize returns the number of entries; 0 for a log that has none.
 	AuditSize(Name) (uint64, error)
@@ -48,13 +53,12 @@ type Rows interface {
 	AuditBatches(log Name, from uint64, limit int) ([]Batch, error)
 	// AuditHashes returns stored hashes by their index, or ErrNotFound.
 	AuditHashes(log Name, indexes []int64) ([]tlog.Hash, error)
-	// SaveCheckpoint stores the signed note for size, over an older one of the
-	// same size.
-	SaveCheckpoint(log Name, size uint64, note []byte) error
-	// LatestCheckpoint returns the note of the greatest size, or ErrNotFound.
-	LatestCheckpoint(log Name) (size uint64, note []byte, err error)
-	// Checkpoints returns at most limit notes in order of size, beginning with
-	// the first of at least from.
+	// SaveCheckpoint stores a signed note, over an older one of the same size.
+	SaveCheckpoint(Name, Checkpoint) error
+	// LatestCheckpoint returns the one of the greatest size, or ErrNotFound.
+	LatestCheckpoint(Name) (Checkpoint, error)
+	// Checkpoints returns at most limit of them in order of size, beginning
+	// with the first of at least from.
 	Checkpoints(log Name, from uint64, limit int) ([]Checkpoint, error)
 }
 
@@ -62,4 +66,7 @@ type Rows interface {
 type Checkpoint struct {
 	Size uint64
 	Note []byte
+	// Mark is where a start looks for calls without an outcome: every call
+	// decided before that index has its outcome.
+	Mark uint64
 }

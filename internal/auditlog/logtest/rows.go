@@ -22,10 +22,17 @@ type Rows struct {
 
 	mu          sync.Mutex
 	batches     map[auditlog.Name][]auditlog.Batch
-	checkpoints map[auditlog.Name]map[uint64][]byte
+	checkpoints map[auditlog.Name][]auditlog.Checkpoint
 }
 
 var _ auditlog.Rows = (*Rows)(nil)
+
+// EditCheckpoints lets a test change the stored checkpoints.
+func (r *Rows) EditCheckpoints(log auditlog.Name, change func([]auditlog.Checkpoint) []auditlog.Checkpoint) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.checkpoints[log] = change(r.checkpoints[log])
+}
 
 // Edit lets a test change what is stored.
 func (r *Rows) Edit(log auditlog.Name, change func([]auditlog.Batch) []auditlog.Batch) {
@@ -41,6 +48,11 @@ func (r *Rows) AuditHeads() ([]auditlog.Head, error) {
 	var all []auditlog.Head
 	for log := range r.batches {
 		all = append(all, auditlog.Head{Log: log, Size: r.size(log)})
+	}
+	for log := range r.checkpoints {
+		if len(r.batches[log]) == 0 {
+			all = append(all, auditlog.Head{Log: log})
+		}
 	}
 	sort.Slice(all, func(i, j int) bool { return all[i].Log < all[j].Log })
 	return all, nil
@@ -88,6 +100,10 @@ func (r *Rows) add(b auditlog.Batch) error {
 		r.batches = map[auditlog.Name][]auditlog.Batch{}
 	}
 	b.Leaves, b.Hashes, b.Parts = slices.Clone(b.Leaves), slices.Clone(b.Hashes), slices.Clone(b.Parts)
+	if b.Checkpoint != nil {
+		r.save(b.Log, *b.Checkpoint)
+		b.Checkpoint = nil
+	}
 	r.batches[b.Log] = append(r.batches[b.Log], b)
 	return nil
 }
@@ -134,42 +150,44 @@ func (r *Rows) AuditHashes(log auditlog.Name, indexes []int64) ([]tlog.Hash, err
 }
 
 // SaveCheckpoint implements auditlog.Rows.
-func (r *Rows) SaveCheckpoint(log auditlog.Name, size uint64, note []byte) error {
+func (r *Rows) SaveCheckpoint(log auditlog.Name, c auditlog.Checkpoint) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.checkpoints == nil {
-		r.checkpoints = map[auditlog.Name]map[uint64][]byte{}
-	}
-	if r.checkpoints[log] == nil {
-		r.checkpoints[log] = map[uint64][]byte{}
-	}
-	r.checkpoints[log][size] = slices.Clone(note)
+	r.save(log, c)
 	return nil
 }
 
-// LatestCheckpoint implements auditlog.Rows.
-func (r *Rows) LatestCheckpoint(log auditlog.Name) (uint64, []byte, error) {
-	all, err := r.Checkpoints(log, 0, -1)
-	if err != nil || len(all) == 0 {
-		return 0, nil, auditlog.ErrNotFound
+func (r *Rows) save(log auditlog.Name, c auditlog.Checkpoint) {
+	if r.checkpoints == nil {
+		r.checkpoints = map[auditlog.Name][]auditlog.Checkpoint{}
 	}
-	last := all[len(all)-1]
-	return last.Size, last.Note, nil
+	all := r.checkpoints[log]
+	c.Note = slices.Clone(c.Note)
+	i := sort.Search(len(all), func(i int) bool { return all[i].Size >= c.Size })
+	if i < len(all) && all[i].Size == c.Size {
+		all[i] = c
+		return
+	}
+	r.checkpoints[log] = slices.Insert(all, i, c)
 }
 
-// Checkpoints implements auditlog.Rows. A negative limit is none.
+// LatestCheckpoint implements auditlog.Rows.
+func (r *Rows) LatestCheckpoint(log auditlog.Name) (auditlog.Checkpoint, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := r.checkpoints[log]
+	if len(all) == 0 {
+		return auditlog.Checkpoint{}, auditlog.ErrNotFound
+	}
+	return all[len(all)-1], nil
+}
+
+// Checkpoints implements auditlog.Rows.
 func (r *Rows) Checkpoints(log auditlog.Name, from uint64, limit int) ([]auditlog.Checkpoint, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var all []auditlog.Checkpoint
-	for size, note := range r.checkpoints[log] {
-		if size >= from {
-			all = append(all, auditlog.Checkpoint{Size: size, Note: note})
-		}
-	}
-	sort.Slice(all, func(i, j int) bool { return all[i].Size < all[j].Size })
-	if limit >= 0 && len(all) > limit {
-		all = all[:limit]
-	}
-	return all, nil
+	all := r.checkpoints[log]
+	i := sort.Search(len(all), func(i int) bool { return all[i].Size >= from })
+	all = all[i:]
+	return slices.Clone(all[:min(limit, len(all))]), nil
 }

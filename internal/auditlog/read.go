@@ -1,0 +1,135 @@
+package auditlog
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"ostiary.dev/ostiary/internal/keys"
+)
+
+// gone reports whether parts do not open because their key was destroyed, not
+// because somebody changed them.
+func gone(err error) bool { return errors.Is(err, keys.ErrErased) }
+
+// Read calls fn for the entries in [from, to), in order, until fn fails. Parts
+// whose key is gone are nil; parts that were changed are *Broken. The slices
+// are fn's to keep.
+func (l *Log) Read(from, to uint64, fn func(Record) error) error {
+	for from < to {
+		all, err := l.book.c.Rows.AuditBatches(l.name, from, batchesAtOnce)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", l.name, err)
+		}
+		at := from
+		for i := range all {
+			if at, err = l.readBatch(&all[i], at, to, fn); err != nil {
+				return err
+			}
+		}
+		if at == from {
+			return fmt.Errorf("read %s at %d: %w", l.name, from, ErrNotFound)
+		}
+		from = at
+	}
+	return nil
+}
+
+// readBatch hands on a row's entries in [at, to) and returns where it stopped.
+func (l *Log) readBatch(b *Batch, at, to uint64, fn func(Record) error) (uint64, error) {
+	if at >= to {
+		return at, nil
+	}
+	if b.First > at || b.First+b.Count <= at {
+		return at, &Broken{l.name, at, "the entry is missing"}
+	}
+	leaves, err := split(b.Leaves, b.Count, MaxLeaf)
+	if err != nil {
+		return at, &Broken{l.name, at, "the row's entries do not have their form"}
+	}
+	var p *parts
+	if b.Parts != nil {
+		if p, err = l.book.c.openParts(b); err != nil && !gone(err) {
+			return at, errors.Join(&Broken{l.name, at, "the sealed parts of the entry do not open"}, err)
+		}
+	}
+	for ; at < min(to, b.First+b.Count); at++ {
+		i := at - b.First
+		r := Record{Index: at, Leaf: leaves[i]}
+		if p != nil {
+			r.Part, r.Key = p.all[i], p.key(at)
+			leaf, err := ParseLeaf(r.Leaf)
+			if err != nil || Commitment(r.Key, r.Part) != leaf.Commit {
+				return at, &Broken{l.name, at, "the entry does not commit to its part"}
+			}
+		}
+		if err := fn(r); err != nil {
+			return at, err
+		}
+	}
+	return at, nil
+}
+
+// Size returns the number of entries that are stable. That of the control log
+// is read from the store; when that fails it is the last that was known.
+func (l *Log) Size() uint64 {
+	if l.shared {
+		if size, err := l.book.c.Rows.AuditSize(l.name); err == nil {
+			return size
+		}
+	}
+	if tree := l.tree.Load(); tree != nil {
+		return tree.size
+	}
+	return 0
+}
+
+// Name returns the log's name.
+func (l *Log) Name() Name { return l.name }
+
+// Origin returns what the log's checkpoints call it.
+func (l *Log) Origin() string { return l.origin }
+
+// Hashes returns the log's stored hashes, for tiles.
+func (l *Log) Hashes() tlog.HashReader { return hashReader(l.book.c.Rows, l.name) }
+
+// Proof returns the inclusion proof of index in the tree of size.
+func (l *Log) Proof(index, size uint64) ([]tlog.Hash, error) {
+	if index >= size || size > l.Size() {
+		return nil, ErrNotFound
+	}
+	p, err := tlog.ProveRecord(int64(size), int64(index), l.Hashes())
+	if err != nil {
+		return nil, fmt.Errorf("prove entry %d of %s: %w", index, l.name, err)
+	}
+	return p, nil
+}
+
+// Consistency returns the proof that the tree of size extends that of old. It
+// is empty for an empty old tree and for two equal ones.
+func (l *Log) Consistency(old, size uint64) ([]tlog.Hash, error) {
+	if old > size || size > l.Size() {
+		return nil, ErrNotFound
+	}
+	if old == 0 || old == size {
+		return nil, nil
+	}
+	p, err := tlog.ProveTree(int64(size), int64(old), l.Hashes())
+	if err != nil {
+		return nil, fmt.Errorf("prove that %s grew from %d to %d: %w", l.name, old, size, err)
+	}
+	return p, nil
+}
+
+// Root returns the root hash of the tree of size.
+func (l *Log) Root(size uint64) (tlog.Hash, error) {
+	if size > l.Size() {
+		return tlog.Hash{}, ErrNotFound
+	}
+	root, err := tlog.TreeHash(int64(size), l.Hashes())
+	if err != nil {
+		return tlog.Hash{}, fmt.Errorf("root of %s at %d: %w", l.name, size, err)
+	}
+	return root, nil
+}
