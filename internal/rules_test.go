@@ -124,7 +124,7 @@ var cryptography = map[string]map[string]string{
 	},
 	"crypto/rand": {
 		"auditlog": "the salt of a batch's parts, which is stored inside their ciphertext only",
-		"admit": "the unguessable part of ids of sessions and streams; no key",
+		"admit":    "the unguessable part of ids of sessions and streams; no key",
 	},
 }
 

@@ -115,6 +115,14 @@ func TestRaw(t *testing.T) {
 	})
 }
 
+func TestAudit(t *testing.T) {
+	c := database(t)
+	storetest.Audit(t, func(t *testing.T) storetest.RawOpener {
+		shared.SQL(t, name(c), "DROP SCHEMA IF EXISTS ostiary CASCADE")
+		return opener(c)
+	})
+}
+
 // opener opens one store again and again.
 func opener(c Config) storetest.RawOpener {
 	made := false

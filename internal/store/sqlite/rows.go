@@ -14,7 +14,10 @@ type handle interface {
 }
 
 // rows implements the row methods of the store over a handle.
-type rows struct{ h handle }
+type rows struct {
+	h     handle
+	audit *prepared // statements of the logs
+}
 
 // scanner is one row of a result.
 type scanner interface{ Scan(...any) error }

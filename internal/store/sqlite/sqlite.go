@@ -115,7 +115,11 @@ func Open(path string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, translate(err))
 	}
-	return &DB{rows: rows{db}, db: db}, nil
+	statements, err := prepare(db)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, errors.Join(translate(err), db.Close()))
+	}
+	return &DB{rows: rows{db, statements}, db: db}, nil
 }
 
 func open(path string) (*sql.DB, error) {
@@ -303,7 +307,7 @@ func (d *DB) InTx(fn func(store.Raw) error) (err error) {
 			err = errors.Join(err, tx.Rollback())
 		}
 	}()
-	if err := fn(inTx{rows{tx}}); err != nil {
+	if err := fn(inTx{rows{tx, d.audit}}); err != nil {
 		done = true
 		return errors.Join(err, tx.Rollback())
 	}

@@ -31,6 +31,8 @@ func TestStore(t *testing.T) {
 
 func TestRaw(t *testing.T) { storetest.Raw(t, opener) }
 
+func TestAudit(t *testing.T) { storetest.Audit(t, opener) }
+
 // opener opens one database again and again.
 func opener(t *testing.T) storetest.RawOpener {
 	path, made := newPath(t), false
