@@ -57,13 +57,7 @@ func cosigned(signed []byte) bool {
 
 // Flush returns when everything that was submitted before has its fate.
 func (b *Book) Flush(ctx context.Context) error {
-	b.mu.Lock()
-	all := make([]*Log, 0, len(b.logs))
-	for _, l := range b.logs {
-		all = append(all, l)
-	}
-	b.mu.Unlock()
-	for _, l := range all {
+	for _, l := range b.all() {
 		if err := l.flush(ctx); err != nil {
 			return err
 		}

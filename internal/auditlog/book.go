@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,6 +35,13 @@ type Config struct {
 	// one first.
 	Signer func(origin string) note.Signer
 	VKeys  func(origin string) []string
+
+	// Restored is the Unix second at which the gateway was restored from a
+	// backup; 0: never. Only the logs of that time are written and signed.
+	Restored int64
+	// Purged returns the index before which entries of a log may lack their
+	// parts because retention removed them. Nil: none may.
+	Purged func(Name) uint64
 
 	QueueEntries int // most entries that wait; default 65,536
 	QueueBytes   int // most bytes of parts that wait; default 64 MiB
@@ -106,9 +113,8 @@ type Log struct {
 	armed   bool // the timer runs
 }
 
-// Open opens the logs and checks them: size, right edge, tail and newest
-// checkpoint must agree, else *Broken. It reads little of them.
-func Open(c Config) (*Book, error) {
+// withDefaults fills what is zero.
+func (c Config) withDefaults() Config {
 	if c.Tenant == "" {
 		c.Tenant = keys.DefaultTenant
 	}
@@ -118,7 +124,13 @@ func Open(c Config) (*Book, error) {
 	if c.QueueBytes == 0 {
 		c.QueueBytes = 64 << 20
 	}
-	b := &Book{c: c, calls: newOpenCalls(), logs: map[Name]*Log{}}
+	return c
+}
+
+// Open opens the logs and checks them: size, right edge, tail and newest
+// checkpoint must agree, else *Broken. It reads little of them.
+func Open(c Config) (*Book, error) {
+	b := &Book{c: c.withDefaults(), calls: newOpenCalls(), logs: map[Name]*Log{}}
 	if err := b.open(); err != nil {
 		return nil, err
 	}
@@ -130,16 +142,16 @@ func (b *Book) open() error {
 	if err != nil {
 		return fmt.Errorf("list the logs: %w", err)
 	}
-	newest := Name("calls/" + strconv.Itoa(b.c.Clock.Now().UTC().Year()))
-	names := []Name{Control}
+	newest := CallsName(b.c.Clock.Now().UTC().Year(), b.c.Restored)
+	names := []Name{b.control()}
 	for _, h := range heads {
-		if h.Log != Control && yearOf(h.Log) == 0 {
+		if !h.Log.valid() {
 			return &Broken{h.Log, 0, "there is no log of that name"}
 		}
-		if h.Log != Control {
+		if h.Log != b.control() {
 			names = append(names, h.Log)
 		}
-		if yearOf(h.Log) > yearOf(newest) {
+		if h.Log.year() > newest.year() && h.Log.Restored() == b.c.Restored {
 			newest = h.Log // the clock is behind what was written
 		}
 	}
@@ -155,7 +167,7 @@ func (b *Book) open() error {
 	}
 	b.watch.saw(b.lastTime(newest))
 	b.watch.look(b.c.Clock.Now(), b.c.Stepped)
-	b.start(b.logs[Control])
+	b.start(b.logs[b.control()])
 	b.begin(b.logs[newest])
 	return nil
 }
@@ -180,7 +192,7 @@ func (b *Book) newLog(n Name) *Log {
 	origin := b.c.Origin + "/" + string(n)
 	l := &Log{
 		book: b, name: n, origin: origin, signer: b.c.Signer(origin), vkeys: b.c.VKeys(origin), kinds: kindsOf(n),
-		shared: n == Control, closing: true,
+		shared: n.IsControl(), closing: true,
 		wake: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{}), timer: time.NewTimer(time.Hour),
 	}
 	l.timer.Stop()
@@ -202,11 +214,8 @@ func (b *Book) start(l *Log) {
 func (b *Book) Close(ctx context.Context) error {
 	b.mu.Lock()
 	b.closed = true
-	all := make([]*Log, 0, len(b.logs))
-	for _, l := range b.logs {
-		all = append(all, l)
-	}
 	b.mu.Unlock()
+	all := b.all()
 	var errs []error
 	for _, l := range all {
 		l.shut()
@@ -264,7 +273,7 @@ func (l *Log) atEnd() {
 func (b *Book) Control() *Log {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.logs[Control]
+	return b.logs[b.control()]
 }
 
 // Log returns a log that exists, or ErrNotFound.
@@ -279,18 +288,24 @@ func (b *Book) Log(n Name) (*Log, error) {
 
 // Logs lists the logs, sorted by name.
 func (b *Book) Logs() []Info {
-	b.mu.Lock()
-	all := make([]*Log, 0, len(b.logs))
-	for _, l := range b.logs {
-		all = append(all, l)
-	}
-	b.mu.Unlock()
+	all := b.all()
 	infos := make([]Info, len(all))
 	for i, l := range all {
 		infos[i] = Info{l.name, l.origin, l.Size()}
 	}
-	sortInfos(infos)
 	return infos
+}
+
+// all returns every log, sorted by name.
+func (b *Book) all() []*Log {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := make([]*Log, 0, len(b.logs))
+	for _, l := range b.logs {
+		all = append(all, l)
+	}
+	slices.SortFunc(all, func(x, y *Log) int { return strings.Compare(string(x.name), string(y.name)) })
+	return all
 }
 
 // Err returns why the log takes no entries, or nil.
@@ -313,15 +328,5 @@ func (l *Log) Waiting() int {
 	return l.entries
 }
 
-// yearOf returns the year of a calls log, 0 for any other name.
-func yearOf(n Name) int {
-	digits, ok := strings.CutPrefix(string(n), "calls/")
-	if !ok || len(digits) != 4 {
-		return 0
-	}
-	y, err := strconv.Atoi(digits)
-	if err != nil || digits[0] < '1' || digits[0] > '9' {
-		return 0
-	}
-	return y
-}
+// control is the name of the control log that is written.
+func (b *Book) control() Name { return ControlName(b.c.Restored) }

@@ -19,14 +19,14 @@ func (b *Book) AppendIn(rows Rows, e Entry) (Place, error) {
 	if err := l.Err(); err != nil {
 		return Place{}, err
 	}
-	size, err := rows.AuditSize(Control)
+	size, err := rows.AuditSize(l.name)
 	if err != nil {
-		return Place{}, fmt.Errorf("size of %s: %w", Control, err)
+		return Place{}, fmt.Errorf("size of %s: %w", l.name, err)
 	}
 	if err := l.shrunk(size); err != nil {
 		return Place{}, err
 	}
-	tree, err := readEdge(rows, Control, size)
+	tree, err := readEdge(rows, l.name, size)
 	if err != nil {
 		return Place{}, err
 	}
@@ -35,7 +35,7 @@ func (b *Book) AppendIn(rows Rows, e Entry) (Place, error) {
 		return Place{}, err
 	}
 	if err := rows.AppendAudit(batch.Batch); err != nil {
-		return Place{}, fmt.Errorf("append to %s: %w", Control, err)
+		return Place{}, fmt.Errorf("append to %s: %w", l.name, err)
 	}
 	l.poked.Store(true)
 	l.nudge()
@@ -43,7 +43,7 @@ func (b *Book) AppendIn(rows Rows, e Entry) (Place, error) {
 	if err != nil {
 		return Place{}, err
 	}
-	return Place{Log: Control, Index: batch.First, Leaf: leaves[0]}, nil
+	return Place{Log: l.name, Index: batch.First, Leaf: leaves[0]}, nil
 }
 
 // Heads returns root and size of every log as it is stored, for the control log
@@ -59,3 +59,6 @@ func (b *Book) Heads() ([]Tree, error) {
 	}
 	return all, nil
 }
+
+// Heads lists the logs in the rows, also of a book that Open refuses.
+func Heads(c Config) ([]Head, error) { return c.Rows.AuditHeads() }

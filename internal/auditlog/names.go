@@ -51,3 +51,22 @@ func (n Name) Restored() int64 {
 	}
 	return at
 }
+
+// year returns the year of a calls log, 0 for any other name.
+func (n Name) year() int {
+	digits, ok := strings.CutPrefix(string(n), "calls/")
+	if !ok || len(digits) < 4 || digits[0] < '1' || digits[0] > '9' {
+		return 0
+	}
+	y, err := strconv.Atoi(digits[:4])
+	if err != nil {
+		return 0
+	}
+	return y
+}
+
+// valid reports whether n is the one form of a log's name.
+func (n Name) valid() bool {
+	at := n.Restored()
+	return n == ControlName(at) || n.year() > 0 && n == CallsName(n.year(), at)
+}

@@ -1,6 +1,7 @@
 package auditlog
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sync"
@@ -85,6 +86,32 @@ func (o *openCalls) mark(log Name, size uint64) uint64 {
 	return min(all[0].index, size)
 }
 
+// moveMarks moves the marks of earlier years before that of l moves: an outcome
+// of an earlier year's call stands in l, and once l's mark is past it, nobody
+// would look there for it (TestMarkOfTheOldYear).
+func (b *Book) moveMarks(l *Log) error {
+	if !l.name.IsCalls() {
+		return nil
+	}
+	for _, old := range b.all() {
+		now := old.signed.Load()
+		if old == l || !old.name.IsCalls() || now == nil || now.Mark >= now.Size {
+			continue
+		}
+		mark := b.calls.mark(old.name, now.Size)
+		if mark <= now.Mark {
+			continue
+		}
+		moved := *now
+		moved.Mark = mark
+		if err := b.c.Rows.SaveCheckpoint(old.name, moved.Checkpoint); err != nil {
+			return fmt.Errorf("move the mark of %s: %w", old.name, err)
+		}
+		old.noteSigned(&moved)
+	}
+	return nil
+}
+
 // scan takes in what a log holds from its mark on: at a start, the calls that
 // the last run left behind.
 func (o *openCalls) scan(l *Log) error {
@@ -139,13 +166,7 @@ func (b *Book) Orphans() []Orphan {
 		all = append(all, c)
 	}
 	slices.SortFunc(all, func(x, y Orphan) int {
-		if x.Log != y.Log {
-			return compareNames(x.Log, y.Log)
-		}
-		if x.Index < y.Index {
-			return -1
-		}
-		return 1
+		return cmp.Or(cmp.Compare(x.Log, y.Log), cmp.Compare(x.Index, y.Index))
 	})
 	return all
 }

@@ -11,12 +11,35 @@ import (
 
 // gone reports whether parts do not open because their key was destroyed, not
 // because somebody changed them.
-func gone(err error) bool { return errors.Is(err, keys.ErrErased) }
+func gone(err error) bool { return errors.Is(err, keys.ErrGone) }
 
 // Read calls fn for the entries in [from, to), in order, until fn fails. Parts
-// whose key is gone are nil; parts that were changed are *Broken. The slices
-// are fn's to keep.
+// whose key is gone are nil; parts that were changed or taken away are *Broken.
+// The slices are fn's to keep.
 func (l *Log) Read(from, to uint64, fn func(Record) error) error {
+	return l.each(from, to, func(b *Batch, at, to uint64) (uint64, error) { return l.readBatch(b, at, to, fn) })
+}
+
+// Leaves calls fn for the leaves in [from, to), in order, without opening any
+// part, until fn fails. A leaf is valid until fn returns.
+func (l *Log) Leaves(from, to uint64, fn func(index uint64, leaf []byte) error) error {
+	return l.each(from, to, func(b *Batch, at, to uint64) (uint64, error) {
+		leaves, err := l.leavesOf(b, at)
+		if err != nil {
+			return at, err
+		}
+		for ; at < min(to, b.First+b.Count); at++ {
+			if err := fn(at, leaves[at-b.First]); err != nil {
+				return at, err
+			}
+		}
+		return at, nil
+	})
+}
+
+// each hands on the batches of the entries in [from, to). read returns the
+// index where it stopped.
+func (l *Log) each(from, to uint64, read func(b *Batch, at, to uint64) (uint64, error)) error {
 	for from < to {
 		all, err := l.book.c.Rows.AuditBatches(l.name, from, batchesAtOnce)
 		if err != nil {
@@ -24,7 +47,10 @@ func (l *Log) Read(from, to uint64, fn func(Record) error) error {
 		}
 		at := from
 		for i := range all {
-			if at, err = l.readBatch(&all[i], at, to, fn); err != nil {
+			if at >= to {
+				break
+			}
+			if at, err = read(&all[i], at, to); err != nil {
 				return err
 			}
 		}
@@ -38,21 +64,20 @@ func (l *Log) Read(from, to uint64, fn func(Record) error) error {
 
 // readBatch hands on a row's entries in [at, to) and returns where it stopped.
 func (l *Log) readBatch(b *Batch, at, to uint64, fn func(Record) error) (uint64, error) {
-	if at >= to {
-		return at, nil
-	}
-	if b.First > at || b.First+b.Count <= at {
-		return at, &Broken{l.name, at, "the entry is missing"}
-	}
-	leaves, err := split(b.Leaves, b.Count, MaxLeaf)
+	leaves, err := l.leavesOf(b, at)
 	if err != nil {
-		return at, &Broken{l.name, at, "the row's entries do not have their form"}
+		return at, err
 	}
 	var p *parts
-	if b.Parts != nil {
-		if p, err = l.book.c.openParts(b); err != nil && !gone(err) {
-			return at, errors.Join(&Broken{l.name, at, "the sealed parts of the entry do not open"}, err)
-		}
+	if b.Parts == nil {
+		err = l.purged(at)
+	} else if p, err = l.book.c.openParts(b); gone(err) {
+		p, err = nil, nil
+	} else if err != nil {
+		err = errors.Join(&Broken{l.name, at, "the sealed parts of the entry do not open"}, err)
+	}
+	if err != nil {
+		return at, err
 	}
 	for ; at < min(to, b.First+b.Count); at++ {
 		i := at - b.First
@@ -69,6 +94,18 @@ func (l *Log) readBatch(b *Batch, at, to uint64, fn func(Record) error) (uint64,
 		}
 	}
 	return at, nil
+}
+
+// leavesOf returns a row's leaves, of which one is that of index at.
+func (l *Log) leavesOf(b *Batch, at uint64) ([][]byte, error) {
+	if b.First > at || b.First+b.Count <= at {
+		return nil, &Broken{l.name, at, "the entry is missing"}
+	}
+	leaves, err := split(b.Leaves, b.Count, MaxLeaf)
+	if err != nil {
+		return nil, &Broken{l.name, at, "the row's entries do not have their form"}
+	}
+	return leaves, nil
 }
 
 // Size returns the number of entries that are stable. That of the control log

@@ -33,6 +33,9 @@ func (l *Log) checkpoint(tree *edge) (Checkpoint, error) {
 	if err != nil {
 		return Checkpoint{}, err
 	}
+	if err := l.book.moveMarks(l); err != nil {
+		return Checkpoint{}, err
+	}
 	return Checkpoint{Size: tree.size, Note: signed, Mark: l.book.calls.mark(l.name, tree.size)}, nil
 }
 

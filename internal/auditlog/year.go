@@ -2,9 +2,6 @@ package auditlog
 
 import (
 	"errors"
-	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
@@ -35,7 +32,7 @@ func (b *Book) turn() *Log {
 	if now.Before(y.end) || b.closed {
 		return y.log
 	}
-	n := Name("calls/" + strconv.Itoa(now.UTC().Year()))
+	n := CallsName(now.UTC().Year(), b.c.Restored)
 	l := b.newLog(n)
 	b.logs[n] = l
 	b.begin(l)
@@ -46,7 +43,7 @@ func (b *Book) turn() *Log {
 // begin makes l the log of the present year.
 func (b *Book) begin(l *Log) {
 	b.start(l)
-	b.now.Store(&year{l, time.Date(yearOf(l.name)+1, 1, 1, 0, 0, 0, 0, time.UTC)})
+	b.now.Store(&year{l, time.Date(l.name.year()+1, 1, 1, 0, 0, 0, 0, time.UTC)})
 }
 
 // Submit hands e to the calls log of the present year; see Log.Submit.
@@ -120,9 +117,3 @@ func (w *watch) look(now time.Time, report func(from, to time.Time)) {
 
 // watch looks at the clock before a batch.
 func (l *Log) watch() { l.book.watch.look(l.book.c.Clock.Now(), l.book.c.Stepped) }
-
-func compareNames(a, b Name) int { return strings.Compare(string(a), string(b)) }
-
-func sortInfos(all []Info) {
-	slices.SortFunc(all, func(x, y Info) int { return compareNames(x.Name, y.Name) })
-}

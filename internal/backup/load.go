@@ -83,7 +83,7 @@ func (l *Loader) Batch(b auditlog.Batch) error {
 
 // Checkpoint adds a checkpoint.
 func (l *Loader) Checkpoint(log auditlog.Name, c auditlog.Checkpoint) error {
-	return l.later(len(c.Note), func(raw store.Raw) error { return raw.SaveCheckpoint(log, c.Size, c.Note) })
+	return l.later(len(c.Note), func(raw store.Raw) error { return raw.SaveCheckpoint(log, c) })
 }
 
 // Check compares the loaded logs with the manifest: sizes, and roots computed

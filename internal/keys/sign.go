@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"encoding/hex"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
@@ -130,7 +131,11 @@ func (r *Ring) vkeys(p Purpose, name string) []string {
 func (r *Ring) SealAudit(id Identity, plain []byte) ([]byte, error) { return r.Seal(Audit, id, plain) }
 
 // OpenAudit opens what SealAudit sealed, also under an older version of the
-// key.
+// key. ErrGone says that the key was destroyed, ErrSeal anything else.
 func (r *Ring) OpenAudit(id Identity, sealed []byte) ([]byte, error) {
-	return r.Open(Audit, id, sealed)
+	plain, err := r.Open(Audit, id, sealed)
+	if err != nil && len(sealed) >= Overhead && r.state.Load().tombstone(hex.EncodeToString(sealed[len(magic):saltAt])) >= 0 {
+		return nil, ErrGone
+	}
+	return plain, err
 }
