@@ -291,7 +291,7 @@ func status(db *sql.DB) (store.Schema, error) {
 	if err != nil {
 		return s, err
 	}
-	s.Clear, err = rows{db}.hasClear()
+	s.Clear, err = rows{h: db}.hasClear()
 	return s, err
 }
 
