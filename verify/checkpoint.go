@@ -50,6 +50,10 @@ func ParseCheckpoint(signed []byte, keys []Key, p *Policy) (Checkpoint, error) {
 		return Checkpoint{}, err
 	}
 	for _, sig := range n.Sigs {
+		// x/mod takes other spellings of the same signature too; see decode64.
+		if _, err := decode64(sig.Base64); err != nil {
+			return Checkpoint{}, fmt.Errorf("the checkpoint's signature by %s is not spelled as base64 is", sig.Name)
+		}
 		for _, k := range keys {
 			if k.name == sig.Name && k.hash == sig.Hash && k.name == c.Origin {
 				c.Signers = append(c.Signers, k)
