@@ -28,16 +28,17 @@ func (s *Store) CheckRows(control Control) error {
 }
 
 // CheckDigest compares the stored rows with the digest that was recorded last;
-// "" when none was.
+// "" when none was. When they differ, the store refuses everything from then on.
 func (s *Store) CheckDigest(recorded string) error {
 	_, err := read(s, func(t *tx) (none struct{}, err error) {
 		switch {
 		case recorded == "" && t.has(t.key(kindMeta, anchored)):
-			return none, &store.Damage{Why: "the control log no longer holds what describes the rows"}
+			err = &store.Damage{Why: "the control log no longer holds what describes the rows"}
 		case recorded != "" && recorded != s.ledger.digest(nil):
-			return none, &store.Damage{Why: "the rows are not those that the control log describes last: some were edited, deleted, added or put back to an older state"}
+			err = &store.Damage{Why: "the rows are not those that the control log describes last: some were edited, deleted, added or put back to an older state"}
 		}
-		return none, nil
+		s.refuse = err
+		return none, err
 	})
 	return err
 }

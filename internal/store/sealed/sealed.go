@@ -36,6 +36,7 @@ type Store struct {
 	ledger *ledger    // of the rows as they are committed
 	doubt  *doubt     // a commit whose outcome is not known yet
 	held   map[key]held
+	refuse error   // the rows are not those that the control log describes
 	found  []error // damage that nobody was told of yet
 
 	told     map[string]bool // damage that somebody was told of
@@ -132,8 +133,13 @@ func (s *Store) inTx(fn func(*tx) error) (err error) {
 	return err
 }
 
-// settle finds out how a doubtful commit ended, by reading.
+// settle finds out how a doubtful commit ended, by reading. Rows that the
+// control log does not describe are used for nothing: an entry with their digest
+// would make them good.
 func (s *Store) settle() error {
+	if s.refuse != nil {
+		return s.refuse
+	}
 	if s.doubt == nil {
 		return nil
 	}

@@ -301,7 +301,7 @@ func (t *tx) finish() error {
 	if err != nil {
 		return err
 	}
-	if err := t.s.onChange(t.Rows, digest); err != nil {
+	if err := t.s.onChange(t, digest); err != nil {
 		return fmt.Errorf("record a change of rows: %w", err)
 	}
 	return nil
