@@ -89,6 +89,9 @@ type Admin struct {
 // New returns the operator functions and fills the live view from the store.
 func New(cfg Config) (*Admin, error) {
 	a := &Admin{cfg: cfg, prober: cfg.Prober}
+	if err := a.resume(); err != nil {
+		return nil, err
+	}
 	version, err := readVersion(cfg.Store)
 	if err != nil {
 		return nil, err

@@ -44,6 +44,11 @@ type API interface {
 	BackupRead(context.Context, ID) (BackupPart, error)
 	BackupFinish(context.Context, BackupFinish) (Done[BackupFinished], error)
 	BackupList(context.Context, None) ([]Backup, error)
+	Keys(context.Context, KeyQuery) ([]KeyView, error)
+	Key(context.Context, ID) (KeyView, error)
+	RotateKey(context.Context, RotateKey) (Done[KeyView], error)
+	DestroyKey(context.Context, DestroyKey) (Done[KeyView], error)
+	EraseSubject(context.Context, EraseSubject) (Done[Erasure], error)
 
 	AuditQuery(context.Context, AuditQuery) (AuditPage, error)
 	AuditLogs(context.Context, None) ([]AuditLog, error)

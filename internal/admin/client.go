@@ -177,6 +177,31 @@ func (c *Client) Attach(ctx context.Context, r Attach) (Attachment, error) {
 	return ask[Attachment](ctx, c, "attach", r)
 }
 
+// Keys implements API.
+func (c *Client) Keys(ctx context.Context, r KeyQuery) ([]KeyView, error) {
+	return ask[[]KeyView](ctx, c, "key.list", r)
+}
+
+// Key implements API.
+func (c *Client) Key(ctx context.Context, r ID) (KeyView, error) {
+	return ask[KeyView](ctx, c, "key.get", r)
+}
+
+// RotateKey implements API.
+func (c *Client) RotateKey(ctx context.Context, r RotateKey) (Done[KeyView], error) {
+	return ask[Done[KeyView]](ctx, c, "key.rotate", r)
+}
+
+// DestroyKey implements API.
+func (c *Client) DestroyKey(ctx context.Context, r DestroyKey) (Done[KeyView], error) {
+	return ask[Done[KeyView]](ctx, c, "key.destroy", r)
+}
+
+// EraseSubject implements API.
+func (c *Client) EraseSubject(ctx context.Context, r EraseSubject) (Done[Erasure], error) {
+	return ask[Done[Erasure]](ctx, c, "subject.erase", r)
+}
+
 // AuditQuery implements API.
 func (c *Client) AuditQuery(ctx context.Context, r AuditQuery) (AuditPage, error) {
 	return ask[AuditPage](ctx, c, "audit.query", r)

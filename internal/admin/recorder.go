@@ -42,6 +42,10 @@ var kinds = map[string]auditlog.Kind{
 	"agent.retire":      auditlog.ComponentRetired,
 	"agent.certificate": auditlog.CertIssued,
 	"backup.make":       auditlog.BackupMade,
+	"key.rotate":        auditlog.KeyRotated,
+	"key.compromise":    auditlog.KeyCompromised,
+	"key.destroy":       auditlog.KeyDestroyed,
+	"subject.erase":     auditlog.ErasureExecuted,
 }
 
 func kindOf(action string) auditlog.Kind {

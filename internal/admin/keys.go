@@ -1,0 +1,322 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"ostiary.dev/ostiary/internal/auditlog"
+	"ostiary.dev/ostiary/internal/keys"
+	"ostiary.dev/ostiary/internal/store"
+)
+
+// KeyView is a key as operators see it: never its bytes.
+type KeyView struct {
+	keys.Info
+	Subjects int `json:"subjects,omitempty"` // of the key of all subjects: how many it wraps
+}
+
+// KeyQuery selects keys; the zero value selects all but the destroyed ones.
+type KeyQuery struct {
+	Purpose   string `json:"purpose,omitempty"`
+	Destroyed bool   `json:"destroyed,omitempty"` // these too
+}
+
+// RotateKey makes a new version of a key.
+type RotateKey struct {
+	Change
+	Name        string `json:"name"`                  // a purpose, "tenant" or "root"
+	Compromised bool   `json:"compromised,omitempty"` // the old version may be known to somebody
+}
+
+// DestroyKey destroys a key for good, and everything that only it opens.
+type DestroyKey struct {
+	Change
+	ID      string `json:"id"`
+	Confirm string `json:"confirm,omitempty"` // the key's purpose, where its values may still be in use
+}
+
+// Keys lists keys without their bytes.
+func (o *operator) Keys(_ context.Context, q KeyQuery) ([]KeyView, error) {
+	out := []KeyView{}
+	for _, info := range o.cfg.Ring.Keys() {
+		if (q.Purpose == "" || info.Purpose == q.Purpose) && (q.Destroyed || info.State != keys.Destroyed) {
+			out = append(out, o.viewKey(info))
+		}
+	}
+	return out, nil
+}
+
+// Key describes one key by its id.
+func (o *operator) Key(_ context.Context, r ID) (KeyView, error) {
+	info, ok := o.cfg.Ring.Key(r.ID)
+	if !ok {
+		return KeyView{}, noKey(r.ID)
+	}
+	return o.viewKey(info), nil
+}
+
+func (o *operator) viewKey(info keys.Info) KeyView {
+	v := KeyView{Info: info}
+	if info.Purpose == string(keys.Subjects) && info.State == keys.Current {
+		v.Subjects = o.cfg.Ring.SubjectCount()
+	}
+	return v
+}
+
+func noKey(id string) *Error {
+	return &Error{Code: NotFound, Message: "there is no key " + id, Fix: "see: ostiary key list --destroyed"}
+}
+
+// rotated is what the log keeps of a rotation. A signing key's hand-over is
+// signed by both keys, so that the entry proves itself (hostile case G11).
+type rotated struct {
+	Purpose string         `json:"purpose"`
+	Key     string         `json:"key"` // id of the new one
+	Version uint32         `json:"version,omitempty"`
+	Old     string         `json:"old,omitempty"` // id of the one before
+	Handed  *keys.Rotation `json:"handover,omitempty"`
+}
+
+// RotateKey makes a new version of a key; the data path goes on meanwhile.
+func (o *operator) RotateKey(_ context.Context, r RotateKey) (Done[KeyView], error) {
+	var out Done[KeyView]
+	if err := reasoned(r.Change, "a key is rotated"); err != nil {
+		return out, err
+	}
+	old, err := o.rotatable(r.Name)
+	if err != nil {
+		return out, err
+	}
+	kind := "key.rotate"
+	if r.Compromised {
+		kind = "key.compromise"
+	}
+	info, made := old, false
+	err = o.change(&act{kind: kind, subject: old.ID, what: "key " + r.Name, Change: r.Change}, func(store.Store) (any, error) {
+		if r.DryRun {
+			return nil, nil
+		}
+		var err error
+		if info, err = o.cfg.Ring.Rotate(r.Name, keys.RotateOptions{Compromised: r.Compromised}); err != nil {
+			return nil, asKeyError(r.Name, err)
+		}
+		made = true
+		return o.handed(rotated{Purpose: r.Name, Key: info.ID, Version: info.Version, Old: old.ID}), nil
+	})
+	if err != nil && made {
+		return out, &Error{Code: Unavailable, Message: "the key was rotated, but that could not be recorded", Cause: err.Error(),
+			Fix: "rotate it again when the log can be written"}
+	}
+	if err != nil {
+		return out, err
+	}
+	return Done[KeyView]{!r.DryRun, o.viewKey(info), rotationNotices(r, old)}, nil
+}
+
+// rotatable returns the key that would be rotated.
+func (o *operator) rotatable(name string) (keys.Info, error) {
+	all := o.cfg.Ring.Keys()
+	for i := len(all) - 1; i >= 0; i-- {
+		if all[i].Purpose != name || all[i].State != keys.Current {
+			continue
+		}
+		if name == string(keys.RowIndex) {
+			return all[i], asKeyError(name, keys.ErrPurpose)
+		}
+		return all[i], nil
+	}
+	return keys.Info{}, &Error{Code: NotFound, Message: "no key has the name " + name, Fix: "see: ostiary key list"}
+}
+
+// handed adds the hand-over of a signing key.
+func (o *operator) handed(r rotated) rotated {
+	all := o.cfg.Ring.Rotations()
+	if i := slices.IndexFunc(all, func(t keys.Rotation) bool { return t.Purpose == r.Purpose && t.Version == r.Version }); i >= 0 {
+		r.Handed = &all[i]
+	}
+	return r
+}
+
+func rotationNotices(r RotateKey, old keys.Info) []string {
+	notices := []string{}
+	switch keys.Purpose(r.Name) {
+	case keys.LogSigning, keys.ReceiptSigning:
+		notices = append(notices, "give verifiers the new public key: ostiary audit export writes it, with the hand-over")
+	case keys.RootKey, keys.TenantKey:
+	default:
+		notices = append(notices, "what was sealed before still opens; when nothing needs it any more: ostiary key destroy "+old.ID+" --reason TEXT")
+	}
+	if r.Compromised {
+		notices = append(notices, "whoever has the old key and a copy of what it sealed can still read that copy")
+	}
+	return notices
+}
+
+// inUse are the purposes whose old values live in the data directory: without
+// their key the gateway would not start, or not know its servers' credentials.
+var inUse = []keys.Purpose{keys.Rows, keys.UpstreamCredentials, keys.Config, keys.TokenHash, keys.HandleSeal}
+
+// destroyed is what the log keeps of a destruction.
+type destroyed struct {
+	Key       string     `json:"key"`
+	Purpose   string     `json:"purpose"`
+	Version   uint32     `json:"version,omitempty"`
+	Pseudonym string     `json:"pseudonym,omitempty"`
+	Until     *time.Time `json:"backups_until,omitempty"` // when the last backup of keys with it ends
+	Resumed   bool       `json:"resumed,omitempty"`       // finished at a start
+}
+
+// DestroyKey destroys an old version of a key.
+func (o *operator) DestroyKey(_ context.Context, r DestroyKey) (Done[KeyView], error) {
+	var out Done[KeyView]
+	if err := reasoned(r.Change, "a key is destroyed"); err != nil {
+		return out, err
+	}
+	info, err := o.destroyable(r)
+	if err != nil {
+		return out, err
+	}
+	detail := destroyed{Key: r.ID, Purpose: info.Purpose, Version: info.Version, Until: o.keyBackups()}
+	t := &act{kind: "key.destroy", subject: r.ID, what: "key " + r.ID, Change: r.Change}
+	if err := o.condemned(t, r.ID, func(store.Store) (any, error) { return detail, nil }); err != nil {
+		return out, err
+	}
+	if !r.DryRun {
+		info, _ = o.cfg.Ring.Key(r.ID)
+	}
+	return Done[KeyView]{!r.DryRun, o.viewKey(info), backupNotices(detail.Until)}, nil
+}
+
+// destroyable refuses what would brick the gateway.
+func (o *operator) destroyable(r DestroyKey) (keys.Info, error) {
+	info, ok := o.cfg.Ring.Key(r.ID)
+	switch {
+	case !ok:
+		return info, noKey(r.ID)
+	case info.State == keys.Destroyed:
+		return info, &Error{Code: Conflict, Message: "key " + r.ID + " was destroyed already"}
+	case info.Pseudonym != "":
+		return info, invalid("erase the subject instead: ostiary privacy subject erase "+info.Pseudonym+" --reason TEXT", "key %s is a subject's", r.ID)
+	case info.State == keys.Current:
+		return info, &Error{Code: Conflict, Message: "key " + r.ID + " is in use", Fix: "rotate it first: ostiary key rotate " + info.Purpose + " --reason TEXT"}
+	case slices.Contains(inUse, keys.Purpose(info.Purpose)) && r.Confirm != info.Purpose:
+		return info, &Error{Code: Conflict, Message: "values in the data directory may still be sealed under key " + r.ID + ", and would be lost",
+			Fix: "if they may be lost: add --confirm " + info.Purpose}
+	}
+	return info, nil
+}
+
+// condemned runs a change that destroys the key with that id. The order stands
+// in the keystore before the entry stands in the log, and the bytes go after
+// it; a process that dies in between finishes at its next start
+// (TestErasureKilledAnywhere). A change that fails takes the order back.
+func (o *operator) condemned(t *act, id string, do func(store.Store) (any, error)) error {
+	ordered := false
+	err := o.change(t, func(s store.Store) (any, error) {
+		detail, err := do(s)
+		if err != nil || t.DryRun {
+			return detail, err
+		}
+		if _, err := o.cfg.Ring.Condemn(id); err != nil {
+			return nil, asKeyError(id, err)
+		}
+		ordered = true
+		return detail, nil
+	})
+	if err != nil {
+		if ordered {
+			err = errors.Join(err, o.cfg.Ring.Spare(id))
+		}
+		return asError(t.what, err)
+	}
+	if !ordered {
+		return nil
+	}
+	if err := o.cfg.Ring.Bury(id); err != nil {
+		return &Error{Code: Failed, Message: "the destruction of key " + id + " is recorded, but its bytes could not be removed yet",
+			Cause: err.Error(), Fix: "free the disk, then start the gateway again: it finishes then"}
+	}
+	return nil
+}
+
+// MetaKeyBackups is the store's key of the time when the last backup of keys
+// that was made so far ends, in RFC 3339. Until then a copy of a destroyed key
+// may be in it.
+const MetaKeyBackups = "backup.keys.until"
+
+// keyBackups returns that time, when it is still ahead.
+func (o *operator) keyBackups() *time.Time {
+	text, err := o.cfg.Store.Meta(MetaKeyBackups)
+	if err != nil {
+		return nil
+	}
+	until, err := time.Parse(time.RFC3339, text)
+	if err != nil || !until.After(o.cfg.Clock.Now()) {
+		return nil
+	}
+	return &until
+}
+
+func backupNotices(until *time.Time) []string {
+	if until == nil {
+		return []string{}
+	}
+	return []string{"a backup of keys still holds a copy until " + until.Format(time.RFC3339) + "; the destruction is complete then"}
+}
+
+// reasoned demands a reason for what cannot be taken back.
+func reasoned(c Change, what string) error {
+	if c.Reason == "" {
+		return invalid("add --reason TEXT", "%s for a reason, which is missing", what)
+	}
+	return nil
+}
+
+// asKeyError turns an error of the ring into an *Error.
+func asKeyError(what string, err error) error {
+	for _, one := range []struct {
+		is   error
+		code Code
+		fix  string
+	}{
+		{keys.ErrNoKey, NotFound, "see: ostiary key list --destroyed"},
+		{keys.ErrGone, Conflict, "see: ostiary key list --destroyed"},
+		{keys.ErrInUse, Conflict, "rotate it first"},
+		{keys.ErrPurpose, Invalid, "see: ostiary key list"},
+		{keys.ErrFIPS, Invalid, "use a key file or a KMS"},
+		{keys.ErrErasing, Conflict, "wait for the erasure, or restart the gateway, which finishes it"},
+	} {
+		if errors.Is(err, one.is) {
+			return &Error{Code: one.code, Message: "key " + what + ": " + one.is.Error(), Cause: err.Error(), Fix: one.fix}
+		}
+	}
+	return asError("key "+what, err)
+}
+
+// resume finishes destructions that were ordered when the process died. It
+// runs before anything reads the registry: a subject that is half erased has
+// no name.
+func (a *Admin) resume() error {
+	for _, t := range a.cfg.Ring.Condemned() {
+		detail := destroyed{Key: t.KeyID, Purpose: t.Purpose, Version: t.Version, Pseudonym: t.Pseudonym, Resumed: true}
+		err := a.cfg.Store.InTx(func(s store.Store) error {
+			if t.Pseudonym == "" {
+				return a.cfg.Recorder.Admin(rowsOf(s), auditlog.Act{Kind: auditlog.KeyDestroyed, Action: "key.destroy", Subject: t.KeyID, Change: detail})
+			}
+			gone, err := s.EraseSubject(t.Pseudonym)
+			if err != nil {
+				return err
+			}
+			return a.cfg.Recorder.Admin(rowsOf(s), erasedActs(erasure{Pseudonym: t.Pseudonym, Key: t.KeyID, Rows: gone, Resumed: true}, detail)...)
+		})
+		if err != nil {
+			return asError("an unfinished destruction", err)
+		}
+		if err := a.cfg.Ring.Bury(t.KeyID); err != nil {
+			return asError("an unfinished destruction", err)
+		}
+	}
+	return nil
+}
