@@ -2,8 +2,8 @@
 
 package kms
 
-// cloudBuilt says that this build reaches no cloud: their clients would make
-// up half of the program.
+// cloudBuilt says that this build reaches no cloud: their clients would add a
+// third to the program.
 const cloudBuilt = false
 
 func openAWS(AWS, Means) (Root, error) { return nil, Absent(ProviderAWS) }

@@ -19,6 +19,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"ostiary.dev/ostiary/test/transit"
 )
 
 const testARN = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
@@ -36,7 +38,7 @@ type awsStandIn struct {
 }
 
 func newAWSStandIn() *awsStandIn {
-	return &awsStandIn{state: "Enabled", spec: "SYMMETRIC_DEFAULT", keys: []cipherAEAD{newVersion()}}
+	return &awsStandIn{state: "Enabled", spec: "SYMMETRIC_DEFAULT", keys: []cipherAEAD{transit.NewAEAD()}}
 }
 
 func (s *awsStandIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -67,12 +69,12 @@ func (s *awsStandIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case in.KeyID+in.SourceKeyID != testARN:
 		awsError(w, "NotFoundException")
 	case op == "DescribeKey":
-		reply(w, http.StatusOK, map[string]any{"KeyMetadata": map[string]any{"KeyId": testARN, "Enabled": s.state == "Enabled", "KeyState": s.state,
+		transit.Reply(w, http.StatusOK, map[string]any{"KeyMetadata": map[string]any{"KeyId": testARN, "Enabled": s.state == "Enabled", "KeyState": s.state,
 			"KeySpec": s.spec, "KeyUsage": "ENCRYPT_DECRYPT"}})
 	case s.state != "Enabled":
 		awsError(w, "KMSInvalidStateException")
 	case op == "Encrypt":
-		reply(w, http.StatusOK, map[string]any{"CiphertextBlob": s.encrypt(in.Plaintext, in.Context), "KeyId": testARN})
+		transit.Reply(w, http.StatusOK, map[string]any{"CiphertextBlob": s.encrypt(in.Plaintext, in.Context), "KeyId": testARN})
 	case op == "Decrypt", op == "ReEncrypt":
 		with := in.Context
 		if op == "ReEncrypt" {
@@ -82,13 +84,13 @@ func (s *awsStandIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			awsError(w, "InvalidCiphertextException")
 		} else if op == "Decrypt" {
-			reply(w, http.StatusOK, map[string]any{"Plaintext": plain, "KeyId": testARN})
+			transit.Reply(w, http.StatusOK, map[string]any{"Plaintext": plain, "KeyId": testARN})
 		} else {
-			reply(w, http.StatusOK, map[string]any{"CiphertextBlob": s.encrypt(plain, in.Destination), "KeyId": testARN})
+			transit.Reply(w, http.StatusOK, map[string]any{"CiphertextBlob": s.encrypt(plain, in.Destination), "KeyId": testARN})
 		}
 	case op == "ScheduleKeyDeletion":
 		s.state = "PendingDeletion"
-		reply(w, http.StatusOK, map[string]any{"DeletionDate": 1796000000 + in.Days*86400, "KeyId": testARN, "KeyState": s.state})
+		transit.Reply(w, http.StatusOK, map[string]any{"DeletionDate": 1796000000 + in.Days*86400, "KeyId": testARN, "KeyState": s.state})
 	default:
 		awsError(w, "UnknownOperationException")
 	}
@@ -113,7 +115,7 @@ func awsError(w http.ResponseWriter, code string) {
 		status = http.StatusInternalServerError
 	}
 	w.Header().Set("X-Amzn-ErrorType", code)
-	reply(w, status, map[string]any{"__type": code, "message": "text of the service"})
+	transit.Reply(w, status, map[string]any{"__type": code, "message": "text of the service"})
 }
 
 func awsRoot(t *testing.T) (*awsStandIn, Root, map[string]string) {
@@ -167,7 +169,7 @@ func cloudSuite(t *testing.T, root Root, rotate func()) {
 
 func TestAWS(t *testing.T) {
 	s, root, values := awsRoot(t)
-	cloudSuite(t, root, func() { s.keys = append(s.keys, newVersion()) })
+	cloudSuite(t, root, func() { s.keys = append(s.keys, transit.NewAEAD()) })
 	if !strings.Contains(s.auth, "/eu-central-1/kms/") {
 		t.Errorf("signed for another region: %s", s.auth)
 	}
@@ -232,7 +234,7 @@ func (s *gcpStandIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	if r.URL.Path == "/token" {
 		s.tokens++
-		reply(w, http.StatusOK, map[string]any{"access_token": "test-token", "token_type": "Bearer", "expires_in": 3600})
+		transit.Reply(w, http.StatusOK, map[string]any{"access_token": "test-token", "token_type": "Bearer", "expires_in": 3600})
 		return
 	}
 	if len(s.fail) > 0 {
@@ -268,7 +270,7 @@ func (s *gcpStandIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if s.damaged {
 			sum = "1"
 		}
-		reply(w, http.StatusOK, map[string]any{"name": testKey + "/cryptoKeyVersions/1", "ciphertext": blob, "ciphertextCrc32c": sum,
+		transit.Reply(w, http.StatusOK, map[string]any{"name": testKey + "/cryptoKeyVersions/1", "ciphertext": blob, "ciphertextCrc32c": sum,
 			"verifiedPlaintextCrc32c": true, "verifiedAdditionalAuthenticatedDataCrc32c": true})
 	case op == "decrypt":
 		if len(blob) < 29 || blob[0] < 1 || int(blob[0]) > len(s.keys) {
@@ -280,19 +282,19 @@ func (s *gcpStandIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			gcpError(w, http.StatusBadRequest)
 			return
 		}
-		reply(w, http.StatusOK, map[string]any{"plaintext": plain, "plaintextCrc32c": sumOf(plain)})
+		transit.Reply(w, http.StatusOK, map[string]any{"plaintext": plain, "plaintextCrc32c": sumOf(plain)})
 	case op == "destroy":
 		n, _ := strconv.Atoi(path[strings.LastIndex(path, "/")+1:])
 		s.states[n-1] = "DESTROY_SCHEDULED"
-		reply(w, http.StatusOK, s.version(n))
+		transit.Reply(w, http.StatusOK, s.version(n))
 	case strings.HasSuffix(path, "/cryptoKeyVersions"):
 		var all []any
 		for n := range s.states {
 			all = append(all, s.version(n+1))
 		}
-		reply(w, http.StatusOK, map[string]any{"cryptoKeyVersions": all})
+		transit.Reply(w, http.StatusOK, map[string]any{"cryptoKeyVersions": all})
 	default:
-		reply(w, http.StatusOK, map[string]any{"name": testKey, "purpose": "ENCRYPT_DECRYPT", "primary": s.version(len(s.states))})
+		transit.Reply(w, http.StatusOK, map[string]any{"name": testKey, "purpose": "ENCRYPT_DECRYPT", "primary": s.version(len(s.states))})
 	}
 }
 
@@ -311,12 +313,12 @@ func fromGoogle(text string) []byte {
 }
 
 func gcpError(w http.ResponseWriter, status int) {
-	reply(w, status, map[string]any{"error": map[string]any{"code": status, "message": "text of the service", "status": "X"}})
+	transit.Reply(w, status, map[string]any{"error": map[string]any{"code": status, "message": "text of the service", "status": "X"}})
 }
 
 func gcpRoot(t *testing.T) (*gcpStandIn, Root, map[string]string) {
 	t.Helper()
-	s := &gcpStandIn{keys: []cipherAEAD{newVersion()}, states: []string{"ENABLED"}}
+	s := &gcpStandIn{keys: []cipherAEAD{transit.NewAEAD()}, states: []string{"ENABLED"}}
 	srv := httptest.NewTLSServer(s)
 	t.Cleanup(srv.Close)
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -344,7 +346,7 @@ func gcpRoot(t *testing.T) (*gcpStandIn, Root, map[string]string) {
 func TestGCP(t *testing.T) {
 	s, root, _ := gcpRoot(t)
 	cloudSuite(t, root, func() {
-		s.keys, s.states = append(s.keys, newVersion()), append(s.states, "ENABLED")
+		s.keys, s.states = append(s.keys, transit.NewAEAD()), append(s.states, "ENABLED")
 	})
 	if s.tokens != 1 {
 		t.Errorf("%d tokens were fetched", s.tokens)

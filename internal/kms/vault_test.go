@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"ostiary.dev/ostiary/internal/egress"
+	"ostiary.dev/ostiary/test/transit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -41,10 +42,9 @@ func means(values map[string]string) Means {
 }
 
 // standIn serves a stand-in over TLS and returns how it is reached.
-func standIn(t *testing.T) (*transit, Vault, map[string]string) {
+func standIn(t *testing.T) (*transit.Engine, Vault, map[string]string) {
 	t.Helper()
-	s := newTransit()
-	s.keys["ostiary"] = &transitKey{kind: "aes256-gcm96", versions: []cipherAEAD{newVersion()}, minimum: 1}
+	s := transit.New()
 	srv := httptest.NewTLSServer(s)
 	t.Cleanup(srv.Close)
 	values := map[string]string{"env:TOKEN": "test-root-token", "file:ca.pem": caOf(srv)}
@@ -100,14 +100,14 @@ func TestVaultCredentialsAreRefused(t *testing.T) {
 	if err := root.Check(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if n := len(s.keys); n != 1 {
+	if n := len(s.Keys); n != 1 {
 		t.Errorf("there are %d keys", n)
 	}
 }
 
 func TestWhatCannotBeOpenedIsNotKept(t *testing.T) {
 	s, c, values := standIn(t)
-	s.tokens["half"], values["env:TOKEN"] = "wrap-only", "half"
+	s.Tokens["half"], values["env:TOKEN"] = "wrap-only", "half"
 	root := openRoot(t, c, means(values))
 	_, err := root.Wrap(t.Context(), []byte("place"), secret)
 	refused(t, err, ErrAccess)
@@ -123,15 +123,15 @@ func TestVaultAppRoleLogsInAgain(t *testing.T) {
 	values["env:ROLE"], values["file:secret"] = "test-role", "test-secret"
 	root := openRoot(t, c, means(values))
 	wrapped, err := root.Wrap(t.Context(), []byte("place"), secret)
-	if err != nil || s.logins != 1 {
-		t.Fatalf("%v after %d logins", err, s.logins)
+	if err != nil || s.Logins != 1 {
+		t.Fatalf("%v after %d logins", err, s.Logins)
 	}
-	delete(s.tokens, "s.login-1") // it ended
-	if plain, err := root.Unwrap(t.Context(), []byte("place"), wrapped); err != nil || !bytes.Equal(plain, secret) || s.logins != 2 {
-		t.Errorf("%v after %d logins", err, s.logins)
+	delete(s.Tokens, "s.login-1") // it ended
+	if plain, err := root.Unwrap(t.Context(), []byte("place"), wrapped); err != nil || !bytes.Equal(plain, secret) || s.Logins != 2 {
+		t.Errorf("%v after %d logins", err, s.Logins)
 	}
 	values["file:secret"] = "wrong"
-	delete(s.tokens, "s.login-2")
+	delete(s.Tokens, "s.login-2")
 	_, err = root.Unwrap(t.Context(), []byte("place"), wrapped)
 	refused(t, err, ErrAccess)
 }
@@ -143,7 +143,7 @@ func TestVaultNamespaceIsSent(t *testing.T) {
 	if err := root.Check(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range s.spaces {
+	for _, n := range s.Spaces {
 		if n != "team/one" {
 			t.Errorf("a request went to the namespace %q", n)
 		}
@@ -159,17 +159,17 @@ func TestVaultIsAskedAgainAndNotForEver(t *testing.T) {
 	var waits []time.Duration
 	m.Pause = func(_ context.Context, d time.Duration) error { waits = append(waits, d); return nil }
 	root := openRoot(t, c, m)
-	s.fail = []int{503, 429, 500}
+	s.Fail = []int{503, 429, 500}
 	if err := root.Check(t.Context()); err != nil || fmt.Sprint(waits) != "[200ms 400ms 800ms]" {
 		t.Errorf("%v after waiting %v", err, waits)
 	}
-	s.fail = []int{503, 503, 503, 503, 503, 503, 503, 503}
-	s.seen = nil
+	s.Fail = []int{503, 503, 503, 503, 503, 503, 503, 503}
+	s.Seen = nil
 	refused(t, root.Check(t.Context()), ErrUnreachable)
-	if len(s.seen) != attempts {
-		t.Errorf("it was asked %d times", len(s.seen))
+	if len(s.Seen) != attempts {
+		t.Errorf("it was asked %d times", len(s.Seen))
 	}
-	s.fail, s.seen = []int{503, 503}, nil
+	s.Fail, s.Seen = []int{503, 503}, nil
 	m.Pause = nil
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -207,7 +207,6 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 
 func TestTheServerIsVerified(t *testing.T) {
 	_, c, values := standIn(t)
-	good := values["file:ca.pem"]
 	for name, ca := range map[string]string{"": "", "file:none": "", "file:empty": "-----"} {
 		c.CA, values["file:empty"] = name, ca
 		root, err := Open(Config{Provider: ProviderVault, Vault: c}, means(values))
@@ -223,15 +222,16 @@ func TestTheServerIsVerified(t *testing.T) {
 			refused(t, err, ErrConfig)
 		}
 	}
-	old := httptest.NewUnstartedServer(newTransit())
+	old := httptest.NewUnstartedServer(transit.New())
 	old.TLS = tls12()
 	old.StartTLS()
 	defer old.Close()
 	c.CA, c.Address, values["file:ca.pem"] = "file:ca.pem", old.URL, caOf(old)
 	refused(t, openRoot(t, c, means(values)).Check(t.Context()), ErrUnreachable)
 	c.TLS12 = true
-	refused(t, openRoot(t, c, means(values)).Check(t.Context()), ErrMissing) // it was reached
-	values["file:ca.pem"] = good
+	if err := openRoot(t, c, means(values)).Check(t.Context()); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestStrangeAnswers(t *testing.T) {
@@ -254,12 +254,11 @@ func TestStrangeAnswers(t *testing.T) {
 
 func TestAnotherAnswerIsNoticed(t *testing.T) {
 	_, c, values := standIn(t)
-	inner := newTransit()
-	inner.keys["ostiary"] = &transitKey{kind: "aes256-gcm96", versions: []cipherAEAD{newVersion()}, minimum: 1}
-	first := inner.keys["ostiary"].encrypt(frame([]byte("place"), []byte("another key, of the same length!")))
+	inner := transit.New()
+	first := inner.Keys["ostiary"].Encrypt(frame([]byte("place"), []byte("another key, of the same length!")))
 	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.URL.Path, "/encrypt/") {
-			reply(w, http.StatusOK, map[string]any{"data": map[string]any{"ciphertext": first}})
+			transit.Reply(w, http.StatusOK, map[string]any{"data": map[string]any{"ciphertext": first}})
 			return
 		}
 		inner.ServeHTTP(w, r)
@@ -300,7 +299,7 @@ func TestARootPrintsAsItsName(t *testing.T) {
 	c.Token, c.RoleID, c.SecretID = "", "env:ROLE", "file:secret"
 	values["env:ROLE"], values["file:secret"] = "test-role", "test-secret"
 	root := openRoot(t, c, means(values))
-	if err := root.Check(t.Context()); err != nil || s.logins == 0 {
+	if err := root.Check(t.Context()); err != nil || s.Logins == 0 {
 		t.Fatal(err)
 	}
 	inner := root.(careful).Root
