@@ -10,6 +10,7 @@ import (
 
 	"ostiary.dev/ostiary/internal/admin"
 	"ostiary.dev/ostiary/internal/app"
+	"ostiary.dev/ostiary/internal/auditlog"
 	"ostiary.dev/ostiary/internal/fault"
 )
 
@@ -71,10 +72,14 @@ func describe(err error) failure {
 	f := failure{Code: "internal", Message: err.Error(), exit: exitOther}
 	var a *admin.Error
 	var problems app.Problems
+	var broken *auditlog.Broken
 	var refused *fault.Error
 	switch {
 	case errors.As(err, &a):
 		f = failure{Code: string(a.Code), Message: a.Message, Cause: a.Cause, Fix: a.Fix, exit: exitOf(a.Code)}
+	case errors.As(err, &broken):
+		f = failure{Code: "integrity", Message: "the log does not verify: " + err.Error(), exit: exitIntegrity,
+			Fix: "keep the data directory as it is, and compare with a witness, an export or a backup"}
 	case errors.As(err, &problems):
 		f = failure{Code: "invalid", Message: "the configuration is not valid", Problems: problems,
 			Fix: "correct each line; ostiary config schema describes every key", exit: exitUsage}
@@ -112,6 +117,8 @@ func exitOf(c admin.Code) int {
 		return exitDrift
 	case admin.Unavailable:
 		return exitUnavailable
+	case admin.Integrity:
+		return exitIntegrity
 	}
 	return exitOther
 }

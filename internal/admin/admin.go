@@ -54,12 +54,6 @@ type Config struct {
 	Witnesses Witnesses // nil: no witness is asked
 }
 
-// Witnesses is what watches over the checkpoints, as far as operators see it.
-type Witnesses interface {
-	Met(note []byte) bool // whether a checkpoint carries the cosignatures that the policy asks for
-	Policy() string       // the policy file
-}
-
 // receiptName is the name of the key of receipts: that of the gateway, which
 // every origin of its logs begins with.
 func receiptName(origin string) string {

@@ -51,6 +51,7 @@ type API interface {
 	EraseSubject(context.Context, EraseSubject) (Done[Erasure], error)
 
 	AuditQuery(context.Context, AuditQuery) (AuditPage, error)
+	AuditFollow(context.Context, AuditQuery) (AuditPage, error)
 	AuditLogs(context.Context, None) ([]AuditLog, error)
 	AuditShow(context.Context, AuditRef) ([]AuditEntry, error)
 	AuditVerify(context.Context, AuditVerify) (AuditVerified, error)
@@ -59,6 +60,9 @@ type API interface {
 	AuditExport(context.Context, AuditExport) (AuditExported, error)
 	AuditEntries(context.Context, AuditEntries) ([]AuditRaw, error)
 	AuditHashes(context.Context, AuditHashes) ([][]byte, error)
+
+	WitnessList(context.Context, None) ([]WitnessView, error)
+	ChangeWitness(context.Context, WitnessChange) (Done[[]WitnessView], error)
 }
 
 // None is the request of a method that needs no argument.

@@ -29,8 +29,10 @@ func noBook() *Error {
 // reading is a question under way: the lines that are still to come.
 type reading struct {
 	by     string
-	reader *trail.Reader
-	left   int // lines that may still come; < 0: any number
+	reader *trail.Reader // nil: a follower
+	follow *trail.Follow
+	which  string // logs that are followed
+	left   int    // lines that may still come; < 0: any number
 	used   time.Time
 }
 
@@ -46,6 +48,9 @@ func (o *operator) AuditQuery(ctx context.Context, q AuditQuery) (AuditPage, err
 			return AuditPage{}, invalid("leave the other fields out", "a cursor goes on with its own question")
 		}
 		r, err := o.reads.take(q.Cursor, o.by)
+		if err == nil && r.reader == nil {
+			err = invalid("ask again", "this reading follows the log")
+		}
 		if err != nil {
 			return AuditPage{}, err
 		}
@@ -110,7 +115,7 @@ func (o *operator) ask(ctx context.Context, q AuditQuery) (*reading, error) {
 		}
 		count = min(count, q.Last)
 	}
-	return r, o.noteRead(q, logs, count)
+	return r, o.noteRead("audit.query", q, logs, count)
 }
 
 // count returns how many lines q selects.
@@ -190,7 +195,7 @@ type readRange struct {
 	Count int               `json:"count"` // lines
 }
 
-func (o *operator) noteRead(q AuditQuery, logs []trail.Log, count int) error {
+func (o *operator) noteRead(action string, q AuditQuery, logs []trail.Log, count int) error {
 	// The name of a person is looked for by pseudonym, and recorded so: an
 	// erased name must not come back through the questions about it.
 	if s, ok := o.cfg.Ring.FindSubject(q.Actor); ok {
@@ -206,7 +211,7 @@ func (o *operator) noteRead(q AuditQuery, logs []trail.Log, count int) error {
 	for _, l := range logs {
 		sizes[string(l.Name())] = l.Size()
 	}
-	return o.cfg.Recorder.Act(auditlog.Act{Kind: auditlog.AuditRead, Action: "audit.query", By: o.by,
+	return o.cfg.Recorder.Act(auditlog.Act{Kind: auditlog.AuditRead, Action: action, By: o.by,
 		Change: readRange{Query: text, Sizes: sizes, Count: count}})
 }
 

@@ -175,3 +175,30 @@ type AuditHashes struct {
 	Log    string  `json:"log"`
 	At     []int64 `json:"at"`
 }
+
+// WitnessView is one witness of the policy.
+type WitnessView struct {
+	Name  string         `json:"name"`
+	Key   string         `json:"key"`
+	URL   string         `json:"url,omitempty"`
+	State string         `json:"state"` // "ok", "waiting", or what went wrong
+	Logs  []WitnessedLog `json:"logs"`
+}
+
+// WitnessedLog is what one witness cosigned of one log.
+type WitnessedLog struct {
+	Log  string     `json:"log"`
+	Size uint64     `json:"size"`
+	At   *time.Time `json:"at,omitempty"` // of the last cosignature since the start
+}
+
+// WitnessChange adds a witness to the policy file of the data directory, or
+// removes one.
+type WitnessChange struct {
+	Change
+	Name   string `json:"name"`
+	Key    string `json:"key,omitempty"`
+	URL    string `json:"url,omitempty"`
+	Need   int    `json:"need,omitempty"` // how many witnesses are enough; 0 = all of them
+	Remove bool   `json:"remove,omitempty"`
+}

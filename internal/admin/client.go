@@ -202,51 +202,6 @@ func (c *Client) EraseSubject(ctx context.Context, r EraseSubject) (Done[Erasure
 	return ask[Done[Erasure]](ctx, c, "subject.erase", r)
 }
 
-// AuditQuery implements API.
-func (c *Client) AuditQuery(ctx context.Context, r AuditQuery) (AuditPage, error) {
-	return ask[AuditPage](ctx, c, "audit.query", r)
-}
-
-// AuditLogs implements API.
-func (c *Client) AuditLogs(ctx context.Context, r None) ([]AuditLog, error) {
-	return ask[[]AuditLog](ctx, c, "audit.logs", r)
-}
-
-// AuditShow implements API.
-func (c *Client) AuditShow(ctx context.Context, r AuditRef) ([]AuditEntry, error) {
-	return ask[[]AuditEntry](ctx, c, "audit.show", r)
-}
-
-// AuditVerify implements API.
-func (c *Client) AuditVerify(ctx context.Context, r AuditVerify) (AuditVerified, error) {
-	return ask[AuditVerified](ctx, c, "audit.verify", r)
-}
-
-// AuditCheckpoint implements API.
-func (c *Client) AuditCheckpoint(ctx context.Context, r AuditSign) (AuditCheckpoint, error) {
-	return ask[AuditCheckpoint](ctx, c, "audit.checkpoint", r)
-}
-
-// AuditProve implements API.
-func (c *Client) AuditProve(ctx context.Context, r AuditRef) (AuditProof, error) {
-	return ask[AuditProof](ctx, c, "audit.prove", r)
-}
-
-// AuditExport implements API.
-func (c *Client) AuditExport(ctx context.Context, r AuditExport) (AuditExported, error) {
-	return ask[AuditExported](ctx, c, "audit.export", r)
-}
-
-// AuditEntries implements API.
-func (c *Client) AuditEntries(ctx context.Context, r AuditEntries) ([]AuditRaw, error) {
-	return ask[[]AuditRaw](ctx, c, "audit.entries", r)
-}
-
-// AuditHashes implements API.
-func (c *Client) AuditHashes(ctx context.Context, r AuditHashes) ([][]byte, error) {
-	return ask[[][]byte](ctx, c, "audit.hashes", r)
-}
-
 // BackupBegin implements API.
 func (c *Client) BackupBegin(ctx context.Context, r BackupBegin) (BackupBegun, error) {
 	return ask[BackupBegun](ctx, c, "backup.begin", r)

@@ -22,6 +22,7 @@ const (
 	Drift       Code = "drift"       // something is not as it was registered
 	Unavailable Code = "unavailable" // try again later
 	Failed      Code = "internal"    // our own failure
+	Integrity   Code = "integrity"   // what is stored is not what was written
 )
 
 // ErrNoSocket says that this system cannot tell who opens a socket, so that

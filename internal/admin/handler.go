@@ -57,6 +57,7 @@ var methods = map[string]method{
 	"key.destroy":       call(API.DestroyKey),
 	"subject.erase":     call(API.EraseSubject),
 	"audit.query":       call(API.AuditQuery),
+	"audit.follow":      call(API.AuditFollow),
 	"audit.logs":        call(API.AuditLogs),
 	"audit.show":        call(API.AuditShow),
 	"audit.verify":      call(API.AuditVerify),
@@ -65,6 +66,8 @@ var methods = map[string]method{
 	"audit.export":      call(API.AuditExport),
 	"audit.entries":     call(API.AuditEntries),
 	"audit.hashes":      call(API.AuditHashes),
+	"witness.list":      call(API.WitnessList),
+	"witness.change":    call(API.ChangeWitness),
 }
 
 func call[Req, Resp any](f func(API, context.Context, Req) (Resp, error)) method {

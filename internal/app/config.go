@@ -131,6 +131,26 @@ type Audit struct {
 	// only. Too little loses the outcomes of many calls at once; what is
 	// reserved cannot be used for anything else. Default: 8MiB.
 	Reserve Size `yaml:"reserve" min:"1048576" max:"1073741824"`
+	// WitnessPolicy is "file:" and the path of a C2SP tlog-policy: which
+	// witnesses cosign the checkpoints of the logs, and how many are enough.
+	// It is followed when it changes. Default: witness.policy in the data
+	// directory, when there is one. Without witnesses nobody outside notices
+	// that the logs were put back to an earlier state.
+	WitnessPolicy string `yaml:"witness_policy"`
+	// WitnessCA is "file:" and the path of a PEM bundle of authorities that
+	// witnesses' certificates may come from, beside the system's.
+	WitnessCA string `yaml:"witness_ca"`
+	// WitnessAlarm is how long a checkpoint may lack the cosignatures that
+	// the policy asks for before health is degraded and the control log says
+	// so. Default: 60s. Too short alarms at each restart of a witness.
+	WitnessAlarm Duration `yaml:"witness_alarm" min:"1s" max:"24h"`
+	// RequireWitness refuses calls while that alarm is on. Default: false:
+	// calls go on, and the log is witnessed later.
+	RequireWitness bool `yaml:"require_witness"`
+	// Readers are the agents that may read the logs' tiles and checkpoints at
+	// /log/ on the admin listener, with their certificate or token. Default:
+	// nobody: how much is logged, and when, is information too.
+	Readers []string `yaml:"readers" reload:"hot"`
 }
 
 // Limits bound what callers and servers may use. A size is bytes, or a number

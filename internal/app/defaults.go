@@ -20,6 +20,7 @@ func (c *Config) fill() {
 	c.Store.Driver = cmp.Or(c.Store.Driver, driverSQLite)
 	c.Audit.Sync = cmp.Or(c.Audit.Sync, syncEffects)
 	c.Audit.Reserve = cmp.Or(c.Audit.Reserve, 8<<20)
+	c.Audit.WitnessAlarm = cmp.Or(c.Audit.WitnessAlarm, Duration(time.Minute))
 	c.Logs.Format = cmp.Or(c.Logs.Format, "text")
 	c.Logs.Level = cmp.Or(c.Logs.Level, "info")
 	if c.Telemetry.SampleRatio == nil {

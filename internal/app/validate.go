@@ -47,6 +47,7 @@ func (d *decoder) validate(c *Config) {
 	})
 	d.root(c.Keys.Root)
 	d.store(c.Store)
+	d.audit(c.Audit)
 	names := map[string]int{}
 	for i, s := range c.Servers {
 		key := fmt.Sprintf("servers[%d]", i)
@@ -66,6 +67,14 @@ func (d *decoder) store(s StoreConfig) {
 		d.problem("store.dsn", "belongs to driver: postgres")
 	}
 	d.check("store.dsn", s.DSN, reference)
+}
+
+func (d *decoder) audit(a Audit) {
+	d.check("audit.witness_policy", a.WitnessPolicy, fileReference)
+	d.check("audit.witness_ca", a.WitnessCA, fileReference)
+	for i, id := range a.Readers {
+		d.check(fmt.Sprintf("audit.readers[%d]", i), id, registry.ValidID)
+	}
 }
 
 // problem reports key at the nearest place that the file has for it.

@@ -365,3 +365,38 @@ func BenchmarkRead(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100_000, "ns/entry")
 }
+
+func TestFollowTellsWhatIsOver(t *testing.T) {
+	l, control := calls(), &fake{name: auditlog.Control}
+	l.add(0, "call.decided", "old", "deny", `{}`)
+	f := NewFollow([]Log{l, control}, Query{Decision: "allow"}, Names{})
+	poll := func(logs ...Log) string {
+		t.Helper()
+		lines, err := f.Poll(logs, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []string
+		for _, line := range lines {
+			all = append(all, fmt.Sprintf("%s/%d", line.Log, line.Index))
+		}
+		return strings.Join(all, " ")
+	}
+	if got := poll(l, control); got != "" {
+		t.Fatal(got)
+	}
+	l.add(1, "call.decided", "a", "allow", `{"decision":"allow"}`)
+	l.add(2, "call.decided", "b", "deny", `{"decision":"deny"}`)
+	if got := poll(l, control); got != "" {
+		t.Fatalf("a call under way, and one that the filter drops: %s", got)
+	}
+	l.add(3, "call.finished", "a", "allow", `{"decision":"allow"}`)
+	next := &fake{name: "calls/2027"}
+	next.add(2, "call.finished", "c", "allow", `{"decision":"allow"}`)
+	if got := poll(l, control, next); got != "calls/2027/0 calls/2026/3" {
+		t.Fatal(got)
+	}
+	if got := poll(l, control, next); got != "" {
+		t.Fatalf("told twice: %s", got)
+	}
+}

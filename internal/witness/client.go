@@ -253,17 +253,19 @@ type Status struct {
 	Err     error     // of the last question
 }
 
-// Status returns what is known of each witness for one log.
-func (c *Client) Status(origin string) []Status {
+// Witnesses returns the witnesses of the policy.
+func (c *Client) Witnesses() []Witness { return c.policy.Witnesses }
+
+// Known returns what is known of one witness, by origin.
+func (c *Client) Known(w Witness) []Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var all []Status
-	for _, w := range c.policy.Witnesses {
-		s := Status{Witness: w, Origin: origin}
-		if known := c.states[w.Key.VKey()+"\n"+origin]; known != nil {
-			s.Size, s.At, s.Err = known.size, known.at, known.err
+	for id, s := range c.states {
+		if key, origin, _ := strings.Cut(id, "\n"); key == w.Key.VKey() {
+			all = append(all, Status{Witness: w, Origin: origin, Size: s.size, At: s.at, Err: s.err})
 		}
-		all = append(all, s)
 	}
+	slices.SortFunc(all, func(a, b Status) int { return strings.Compare(a.Origin, b.Origin) })
 	return all
 }
