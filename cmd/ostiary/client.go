@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -75,8 +76,11 @@ func (c *cli) backups() (clientfile.Backups, error) {
 	if err != nil {
 		return clientfile.Backups{}, err
 	}
-	ring, err := keys.Open(config.DataDir)
+	ring, done, err := app.Keys(context.Background(), c.dir, c.options(0)) // which has a limit of its own
 	if err != nil {
+		return clientfile.Backups{}, err
+	}
+	if err := done(); err != nil { // a remote root key was needed to open only
 		return clientfile.Backups{}, err
 	}
 	id := keys.Identity{Tenant: keys.DefaultTenant, Kind: "client-file", Record: "backup", Column: "content", Version: "1"}

@@ -114,6 +114,30 @@ func (a *App) openKeys(ctx context.Context) error {
 	return nil
 }
 
+// Keys opens the keys of the gateway in dir to read only, beside the process
+// that may hold the directory. done gives back what it took.
+func Keys(ctx context.Context, dir string, o Options) (ring *keys.Ring, done func() error, err error) {
+	c, err := Load(dir, o.Environ)
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, rootWait)
+	defer cancel()
+	with, root, err := (rootAt{base: dir, environ: o.Environ, guard: egress.New(egress.Config{}), clock: o.Clock}).open(ctx, c.Keys.Root)
+	if err != nil {
+		return nil, nil, err
+	}
+	done = func() error { return nil }
+	if root != nil {
+		done = root.Close
+	}
+	with.ReadOnly = true
+	if ring, err = keys.OpenWith(c.DataDir, with); err != nil {
+		return nil, nil, errors.Join(explainRoot(err), done())
+	}
+	return ring, done, nil
+}
+
 // usedRoot keeps how the last use of a remote root key ended.
 type usedRoot struct {
 	kms.Root
@@ -180,6 +204,7 @@ func rootFinding(ctx context.Context, c *Config, at rootAt) Finding {
 	if !c.Keys.Root.remote() {
 		return f
 	}
+	f.Check = "root key in reach" // a gateway that runs has its own check of the root key
 	ctx, cancel := context.WithTimeout(ctx, rootWait)
 	defer cancel()
 	_, root, err := at.open(ctx, c.Keys.Root)

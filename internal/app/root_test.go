@@ -127,7 +127,7 @@ func TestRemoteRootKeyRefusals(t *testing.T) {
 func findingOf(t *testing.T, dir string, environ func(string) (string, bool)) Finding {
 	t.Helper()
 	for _, f := range Doctor(t.Context(), dir, Options{Environ: environ}) {
-		if f.Check == checkRoot {
+		if f.Check == checkRoot+" in reach" {
 			return f
 		}
 	}
@@ -144,6 +144,48 @@ func TestDoctorAsksTheRootKey(t *testing.T) {
 	if f := findingOf(t, dir, o.Environ); f.State != stateOK || !strings.Contains(f.Detail, "can be used: vault:") {
 		t.Errorf("doctor says %+v", f)
 	}
+}
+
+func TestKeysOpenBesideAGateway(t *testing.T) {
+	_, srv, o := keyService(t)
+	dir := filepath.Join(t.TempDir(), "D")
+	if err := Init(dir, o); err != nil {
+		t.Fatal(err)
+	}
+	a, err := Open(t.Context(), dir, Options{Environ: o.Environ})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	sealed, err := a.ring.Seal(keys.Audit, sealedValue, []byte("value"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring, done, err := Keys(t.Context(), dir, Options{Environ: o.Environ})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plain, err := ring.Open(keys.Audit, sealedValue, sealed); err != nil || string(plain) != "value" {
+		t.Errorf("got %q, %v", plain, err)
+	}
+	if _, err := ring.Rotate(string(keys.Audit), keys.RotateOptions{}); !errors.Is(err, keys.ErrReadOnly) {
+		t.Errorf("a second process rotates a key: %v", err)
+	}
+	if err := done(); err != nil {
+		t.Error(err)
+	}
+	srv.Close()
+	if _, _, err := Keys(t.Context(), dir, Options{Environ: o.Environ}); kmsFix(err) == "" {
+		t.Errorf("without the key service: %v", err)
+	}
+}
+
+// kmsFix is the next step that err tells, or "".
+func kmsFix(err error) string {
+	if known := (*admin.Error)(nil); errors.As(err, &known) {
+		return known.Fix
+	}
+	return ""
 }
 
 func TestInitLeavesNothingWithoutItsRootKey(t *testing.T) {
