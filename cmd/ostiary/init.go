@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ostiary.dev/ostiary/internal/app"
+	"ostiary.dev/ostiary/internal/keys"
 )
 
 func newInit(c *cli) *cobra.Command {
@@ -33,6 +34,7 @@ func newInit(c *cli) *cobra.Command {
 	f.StringVar(&o.DSN, "dsn", "", "where the PostgreSQL connection string is: env:NAME or file:PATH")
 	f.StringVar(&o.Root, "root", "", "where the root key is: file, passphrase, vault, aws-kms, gcp-kms or pkcs11 (default file)")
 	f.StringArrayVar(&o.RootSet, "root-set", nil, "a key of keys.root for it, KEY=VALUE; secrets as env:NAME or file:PATH; repeatable")
+	f.StringVar(&o.Recovery, "recovery-recipient", "", "seal the root key to this age recipient (age1...) too; new makes one and shows its identity once")
 	return cmd
 }
 
@@ -42,6 +44,8 @@ type made struct {
 	Config string   `json:"config"`
 	CA     string   `json:"ca"`
 	Next   []string `json:"next"`
+
+	Recovery string `json:"recovery,omitempty"` // the identity that was made, shown only here
 }
 
 func (c *cli) init(o app.InitOptions) error {
@@ -50,6 +54,12 @@ func (c *cli) init(o app.InitOptions) error {
 		return err
 	}
 	o.Environ = c.environ
+	identity := ""
+	if o.Recovery == "new" {
+		if identity, o.Recovery, err = keys.NewRecovery(); err != nil {
+			return err
+		}
+	}
 	if err := app.Init(dir, o); err != nil {
 		return app.InitError(err)
 	}
@@ -59,6 +69,11 @@ func (c *cli) init(o app.InitOptions) error {
 		"ostiary status --dir " + dir,
 	}}
 	p := page{kind: "Gateway", columns: []string{"dir", "config", "ca"}, items: []made{m}, wide: true}
+	if identity != "" {
+		m.Recovery = identity
+		p.items, p.columns = []made{m}, append(p.columns, "recovery")
+		p.notices = append(p.notices, "keep the recovery identity off this machine: with it and a copy of keys/root.recovery anybody has the root key; it is not shown again")
+	}
 	for _, next := range m.Next {
 		p.notices = append(p.notices, "next: "+next)
 	}

@@ -4,10 +4,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// newPrivacy groups the commands about personal data. They work on files and
-// standard input alone: no gateway need run.
+// newPrivacy groups the commands about personal data. scan and explain work on
+// files and standard input alone: no gateway need run.
 func newPrivacy(c *cli) *cobra.Command {
-	return group("privacy", "Find personal data and secrets, and say why", newPrivacyScan(c), newPrivacyExplain(c))
+	return group("privacy", "Find personal data and secrets; erase a person or an agent",
+		newPrivacyScan(c), newPrivacyExplain(c), newPrivacySubject(c))
 }
 
 // scanFlags are what scan and explain have in common.

@@ -78,6 +78,7 @@ type Admin struct {
 	reads   reads
 	exports exports
 	jobs    jobs
+	reseals reseals
 }
 
 // New returns the operator functions and fills the live view from the store.

@@ -48,6 +48,7 @@ type API interface {
 	Key(context.Context, ID) (KeyView, error)
 	RotateKey(context.Context, RotateKey) (Done[KeyView], error)
 	DestroyKey(context.Context, DestroyKey) (Done[KeyView], error)
+	ResealKey(context.Context, ResealKey) (Resealed, error)
 	EraseSubject(context.Context, EraseSubject) (Done[Erasure], error)
 
 	AuditQuery(context.Context, AuditQuery) (AuditPage, error)

@@ -157,6 +157,7 @@ func stateOf(log string, size uint64, err error) (AuditState, error) {
 // Close ends what works for operators in the background.
 func (a *Admin) Close() {
 	a.backups.end()
+	a.reseals.end()
 	a.jobs.mu.Lock()
 	j := a.jobs.now
 	a.jobs.mu.Unlock()

@@ -197,6 +197,11 @@ func (c *Client) DestroyKey(ctx context.Context, r DestroyKey) (Done[KeyView], e
 	return ask[Done[KeyView]](ctx, c, "key.destroy", r)
 }
 
+// ResealKey implements API.
+func (c *Client) ResealKey(ctx context.Context, r ResealKey) (Resealed, error) {
+	return ask[Resealed](ctx, c, "key.reseal", r)
+}
+
 // EraseSubject implements API.
 func (c *Client) EraseSubject(ctx context.Context, r EraseSubject) (Done[Erasure], error) {
 	return ask[Done[Erasure]](ctx, c, "subject.erase", r)

@@ -55,6 +55,7 @@ var methods = map[string]method{
 	"key.get":           call(API.Key),
 	"key.rotate":        call(API.RotateKey),
 	"key.destroy":       call(API.DestroyKey),
+	"key.reseal":        call(API.ResealKey),
 	"subject.erase":     call(API.EraseSubject),
 	"audit.query":       call(API.AuditQuery),
 	"audit.follow":      call(API.AuditFollow),

@@ -241,21 +241,14 @@ func (o *operator) condemned(t *act, id string, do func(store.Store) (any, error
 	return nil
 }
 
-// MetaKeyBackups is the store's key of the time when the last backup of keys
-// that was made so far ends, in RFC 3339. Until then a copy of a destroyed key
-// may be in it.
-const MetaKeyBackups = "backup.keys.until"
-
-// keyBackups returns that time, when it is still ahead.
+// keyBackups returns when the last backup of keys ends, if one still opens:
+// until then a copy of a destroyed key may be in it.
 func (o *operator) keyBackups() *time.Time {
-	text, err := o.cfg.Store.Meta(MetaKeyBackups)
-	if err != nil {
+	until, err := LastKeyBackup(o.cfg.Store, o.cfg.Clock.Now())
+	if err != nil || until.IsZero() {
 		return nil
 	}
-	until, err := time.Parse(time.RFC3339, text)
-	if err != nil || !until.After(o.cfg.Clock.Now()) {
-		return nil
-	}
+	until = until.UTC()
 	return &until
 }
 
@@ -319,4 +312,34 @@ func (a *Admin) resume() error {
 		}
 	}
 	return nil
+}
+
+// MoveRoot moves the root key to where the options say, and records it. It is
+// not part of API: the configuration has to change with it, so the gateway is
+// stopped.
+func (a *Admin) MoveRoot(by string, c Change, with keys.Options) (from, to string, err error) {
+	o := &operator{Admin: a, by: by}
+	if err := reasoned(c, "the root key is moved"); err != nil {
+		return "", "", err
+	}
+	from = a.rootID()
+	err = o.change(&act{kind: "key.move", subject: from, what: "the root key", Change: c}, func(store.Store) (any, error) {
+		if c.DryRun {
+			return nil, nil
+		}
+		if err := a.cfg.Ring.MoveRoot(with); err != nil {
+			return nil, err
+		}
+		return rotated{Purpose: keys.RootKey, Key: a.rootID(), Old: from}, nil
+	})
+	return from, a.rootID(), err
+}
+
+func (a *Admin) rootID() string {
+	for _, k := range a.cfg.Ring.Keys() {
+		if k.Purpose == keys.RootKey {
+			return k.ID
+		}
+	}
+	return ""
 }

@@ -44,6 +44,7 @@ var kinds = map[string]auditlog.Kind{
 	"backup.make":       auditlog.BackupMade,
 	"key.rotate":        auditlog.KeyRotated,
 	"key.compromise":    auditlog.KeyCompromised,
+	"key.move":          auditlog.KeyRotated,
 	"key.destroy":       auditlog.KeyDestroyed,
 	"subject.erase":     auditlog.ErasureExecuted,
 }

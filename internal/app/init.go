@@ -30,6 +30,7 @@ type InitOptions struct {
 	DSN               string   // reference to the connection string of postgres
 	Root              string   // provider of the root key
 	RootSet           []string // KEY=VALUE of its section, secrets by reference
+	Recovery          string   // age recipient that the root key is sealed to as well
 	Environ           func(string) (string, bool)
 	Clock             clock.Clock
 }

@@ -17,6 +17,14 @@ import (
 // checkRoot reads the choices about the root key as the file will hold them.
 // Whatever is wrong with them is told before anything is made.
 func (o InitOptions) checkRoot() error {
+	if o.Recovery != "" {
+		if err := keys.ParseRecovery(o.Recovery); err != nil {
+			return fmt.Errorf("%w: --recovery-recipient: %w", errChoice, err)
+		}
+		if (RootConfig{Provider: o.Root}).remote() {
+			return fmt.Errorf("%w: a root key in a key service cannot be recovered from here; back it up there", errChoice)
+		}
+	}
 	if o.Root == "" && len(o.RootSet) == 0 {
 		return nil
 	}
@@ -106,6 +114,7 @@ func (o InitOptions) makeKeys(dir string) (err error) {
 			return explainRoot(err)
 		}
 	}
+	with.Recovery = o.Recovery
 	if _, err := keys.CreateWith(dir, with); err != nil {
 		return fmt.Errorf("make keys: %w", explainRoot(err))
 	}

@@ -188,7 +188,7 @@ func (u *usedRoot) health() (state, detail string) {
 func explainRoot(err error) error {
 	fix := kms.Fix(err)
 	if fix == "" {
-		return err
+		return explainKeys(err)
 	}
 	code := admin.Invalid
 	if errors.Is(err, kms.ErrUnreachable) {
