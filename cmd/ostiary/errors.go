@@ -111,6 +111,8 @@ func exitOf(c admin.Code) int {
 		return exitUsage
 	case admin.NotFound:
 		return exitNotFound
+	case admin.Integrity:
+		return exitIntegrity
 	case admin.Forbidden:
 		return exitAuth
 	case admin.Drift:

@@ -1,5 +1,5 @@
 // Package app wires the house once: it reads the configuration, takes the data
-// directory's lock, opens keys, store and record, and gives every room what it
+// directory's lock, opens keys, store and logs, and gives every room what it
 // needs. Commands use it for one change, up for the life of a gateway; tests
 // build it too.
 //
@@ -24,6 +24,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"ostiary.dev/ostiary/internal/admin"
+	"ostiary.dev/ostiary/internal/auditlog"
 	"ostiary.dev/ostiary/internal/clock"
 	"ostiary.dev/ostiary/internal/egress"
 	"ostiary.dev/ostiary/internal/forward"
@@ -41,7 +42,7 @@ const (
 	lockName   = "lock"
 	socketName = "admin.sock"
 	storeName  = "ostiary.db"
-	recordName = "records.jsonl"
+	oldRecord  = "records.jsonl" // of versions before the log
 	caName     = "ca.pem"
 	runName    = "run" // working directory of children
 )
@@ -76,8 +77,11 @@ type App struct {
 	store   *sealed.Store
 	live    *registry.Live
 	admin   *admin.Admin
+	book    *auditlog.Book
 	record  *record.Step
-	records *record.File
+	reserve *record.Reserve // nil: the log is not on our disk
+	news    *news
+	opened  opened
 	log     *slog.Logger
 	clock   clock.Clock
 	health  *Health
@@ -177,16 +181,17 @@ func (a *App) open(ctx context.Context) error {
 	if a.store, err = a.storeAt().open(a.ring); err != nil {
 		return err
 	}
-	if a.records, err = record.OpenFile(filepath.Join(a.dir, recordName)); err != nil {
-		return fmt.Errorf("open record: %w", err)
+	a.news = newNews(a.clock.Now)
+	if err := a.openLog(); err != nil {
+		return err
 	}
-	a.record = record.New(a.records, a.clock)
 	a.live = &registry.Live{}
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.meters, a.gather = meter.New(reg, meter.Config{Version: a.options.Version, Known: knownMethod}), reg
+	a.meters.Log(reg, a.logState)
 	a.admin, err = admin.New(admin.Config{
-		Store: a.store, Ring: a.ring, Live: a.live, Recorder: a.record, Clock: a.clock, Gateway: a.gateway,
+		Store: a.store, Ring: a.ring, Live: a.live, Recorder: a.record, Clock: a.clock, Gateway: a.gateway, Book: a.book,
 	})
 	if err != nil {
 		return err
@@ -215,11 +220,9 @@ func (a *App) Close() error {
 	if a.probe != nil {
 		a.probe.Close()
 	}
+	errs = append(errs, a.closeLog())
 	if a.store != nil {
 		errs = append(errs, a.store.Close())
-	}
-	if a.records != nil {
-		errs = append(errs, a.records.Close())
 	}
 	if a.root != nil {
 		errs = append(errs, a.root.Close())

@@ -47,7 +47,7 @@ func listing(t *testing.T, dir string) []string {
 
 func TestInitMakesAPrivateGateway(t *testing.T) {
 	dir := gatewayIn(t)
-	for name, want := range map[string]fs.FileMode{".": 0o700, "keys": 0o700, ConfigName: 0o600, storeName: 0o600, recordName: 0o600, runName: 0o700} {
+	for name, want := range map[string]fs.FileMode{".": 0o700, "keys": 0o700, ConfigName: 0o600, storeName: 0o600, reserveName: 0o600, runName: 0o700} {
 		st, err := os.Stat(filepath.Join(dir, name))
 		if err != nil || st.Mode().Perm() != want {
 			t.Errorf("%s: %v %v, want %v", name, st.Mode().Perm(), err, want)
@@ -340,9 +340,8 @@ func TestReloadSwapsWhatIsHotAndReportsTheRest(t *testing.T) {
 	if s == nil || s.State != "submitted" || s.By != "config" {
 		t.Fatalf("the declared server is %+v", s)
 	}
-	records, err := os.ReadFile(filepath.Join(dir, recordName))
-	if err != nil || !strings.Contains(string(records), `"config.reload"`) {
-		t.Fatalf("no record of the reload: %v", err)
+	if records := lines(t, a); !strings.Contains(records, `"config.reload"`) || !strings.Contains(records, `"config.reloaded"`) {
+		t.Fatalf("no record of the reload: %s", records)
 	}
 	a.Reload(t.Context())
 	if told != 1 {
@@ -477,7 +476,7 @@ func TestDoctorFindsWhatIsWrong(t *testing.T) {
 		t.Fatalf("got %+v", f)
 	}
 	later := time.Now().Add(time.Hour)
-	if err := errors.Join(os.Chmod(dir, 0o700), os.Chtimes(filepath.Join(dir, recordName), later, later)); err != nil {
+	if err := errors.Join(os.Chmod(dir, 0o700), os.Chtimes(filepath.Join(dir, reserveName), later, later)); err != nil {
 		t.Fatal(err)
 	}
 	if f := state()["clock"]; f.State != stateFail {

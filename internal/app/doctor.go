@@ -104,12 +104,21 @@ func disk(dir string) Finding {
 // makes valid certificates look as if they were not valid yet.
 func clockFinding(dir string, o Options) Finding {
 	f := Finding{State: stateOK, Check: "clock"}
-	st, err := os.Stat(filepath.Join(dir, recordName))
-	if err == nil && st.ModTime().After(o.Clock.Now().Add(time.Minute)) {
-		f.State, f.Detail = stateFail, "the record was written after the present time, "+st.ModTime().Format(time.RFC3339)
+	if last := written(dir); last.After(o.Clock.Now().Add(time.Minute)) {
+		f.State, f.Detail = stateFail, "the store was written after the present time, "+last.Format(time.RFC3339)
 		f.Fix = "set the clock, and keep it right with NTP"
 	}
 	return f
+}
+
+// written returns when the store's files were written last.
+func written(dir string) (last time.Time) {
+	for _, name := range []string{storeName, storeName + "-wal", reserveName} {
+		if st, err := os.Stat(filepath.Join(dir, name)); err == nil && st.ModTime().After(last) {
+			last = st.ModTime()
+		}
+	}
+	return last
 }
 
 func authority(dir string, o Options) Finding {

@@ -18,6 +18,7 @@ import (
 	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/logs"
 	"ostiary.dev/ostiary/internal/quota"
+	"ostiary.dev/ostiary/internal/record"
 	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/wire"
 )
@@ -111,6 +112,7 @@ func (a *App) newHouse() (*house, error) {
 		Return:    h.forward.Return,
 		Close:     a.record.Close,
 		Still:     h.still,
+		Passed:    record.Passed,
 		Done:      a.done,
 	}, a.logExchange)
 	if err != nil {

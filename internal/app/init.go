@@ -135,7 +135,7 @@ func prepare(dir string) (made bool, err error) {
 	if !errors.Is(err, os.ErrExist) {
 		return false, err
 	}
-	for _, name := range []string{ConfigName, "keys", storeName, caName, recordName, lockName} {
+	for _, name := range []string{ConfigName, "keys", storeName, caName, oldRecord, lockName} {
 		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
 			return false, fmt.Errorf("%s: %w (%s is there)", dir, ErrGateway, name)
 		}

@@ -30,7 +30,7 @@ func (a *App) Serve(ctx context.Context) error {
 	defer h.forward.Close()
 	a.admin.SetProber(h.forward)
 	a.reloaded = func(c *Config) { h.rate.Set(c.Limits.CallsPerMinute) }
-	a.health.Watch("record", a.recordHealth)
+	a.health.Watch(checkLog, a.logHealth)
 	servers, err := a.listen(h)
 	if err != nil {
 		return err
@@ -42,6 +42,7 @@ func (a *App) Serve(ctx context.Context) error {
 	wait.Go(func() { a.tend(background, h) })
 	wait.Go(func() { a.watchDrift(background) })
 	wait.Go(func() { a.watchStore(background) })
+	wait.Go(func() { a.sweepLog(background) })
 	failed := make(chan error, len(servers))
 	for _, s := range servers {
 		wait.Go(func() { failed <- s.server.Serve(s.listener) })
@@ -131,6 +132,7 @@ func (a *App) tend(ctx context.Context, h *house) {
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
 	heap := newGarbage()
+	ready := &readiness{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -150,8 +152,9 @@ func (a *App) tend(ctx context.Context, h *house) {
 			h.path.Sweep()
 			h.door.Expire(now)
 			a.meters.Sessions("http", h.door.Sessions())
-			if err := a.record.Flush(now); err != nil {
-				a.logError("flush the record", err)
+			a.noteReadiness(ready)
+			if err := errors.Join(a.record.Flush(now), a.tell()); err != nil {
+				a.logError("write to the log what waits", err)
 			}
 		}
 	}
@@ -171,14 +174,7 @@ func (a *App) drain(h *house, servers []serving) error {
 	for _, s := range servers {
 		errs = append(errs, s.server.Close())
 	}
-	return errors.Join(append(errs, a.record.Flush(a.clock.Now().Add(time.Second)))...)
-}
-
-func (a *App) recordHealth() (state, detail string) {
-	if err := a.records.Healthy(); err != nil {
-		return stateFail, "calls are refused: " + err.Error()
-	}
-	return stateOK, ""
+	return errors.Join(append(errs, a.record.Flush(a.clock.Now().Add(time.Second)), a.tell())...)
 }
 
 func (a *App) runDir() string { return filepath.Join(a.dir, runName) }

@@ -43,7 +43,7 @@ func (a *App) Up(ctx context.Context, o UpOptions) error {
 	err = a.Serve(ctx)
 	a.running.Store(false)
 	a.notify(o, "STOPPING=1")
-	return errors.Join(err, parts.stop())
+	return errors.Join(err, parts.stop(), a.ends(err))
 }
 
 // parts are what Up started, in that order.

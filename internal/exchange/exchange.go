@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"time"
 
+	"ostiary.dev/ostiary/internal/auditlog"
 	"ostiary.dev/ostiary/internal/fault"
 	"ostiary.dev/ostiary/internal/identity"
 	"ostiary.dev/ostiary/internal/policy"
@@ -146,7 +147,7 @@ type Exchange struct {
 	Status   int           // forward: HTTP status that the server's error came with; 0 = 200
 	Accepted bool          // run: nothing to answer (202)
 	Sent     bool          // forward: at least one byte went to a server
-	Opened   bool          // record
+	Opened   bool          // record: its opening entry is in the log, or on the way
 	Outcome  Outcome       // run
 	Fault    *fault.Error  // run: why it was refused or failed
 	Held     int64         // admit, forward: bytes taken from the budget, given back at the end
@@ -156,6 +157,13 @@ type Exchange struct {
 	Passed   int           // run: answers that reached the caller
 	Dropped  int           // run: answers that did not
 	DropKind fault.Kind    // run: why the first one did not
+
+	RequestSum [32]byte         // record: SHA-256 of the request; zero when none was read
+	AnswerSum  [32]byte         // who changes the last answer for its receipt; zero: that of Final
+	StreamSum  [32]byte         // run: running digest of the messages that passed before it
+	Decided    *auditlog.Ticket // record: the opening entry
+	Finished   *auditlog.Ticket // record: the closing entry; nil for a refusal
+	Place      auditlog.Place   // record: where the newest entry stands that is known to be durable
 }
 
 // Join merges the answers of parts.

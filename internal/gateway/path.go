@@ -28,6 +28,7 @@ type Steps struct {
 	Return func(context.Context, *exchange.Exchange) error // tells the server x.Back
 	Close  func(context.Context, *exchange.Exchange) error // record how it ended; always runs
 	Still  func(*exchange.Exchange) error                  // may an exchange under way go on
+	Passed func(*exchange.Exchange)                        // x.Message has reached the caller
 	Done   func(*exchange.Exchange)                        // metrics and traces; after Close
 }
 

@@ -26,7 +26,7 @@ func New(steps Steps, log func(string, *exchange.Exchange, error)) (*Gateway, er
 		"Identify": steps.Identify == nil, "Read": steps.Read == nil, "Split": steps.Split == nil,
 		"Authorize": steps.Authorize == nil, "Open": steps.Open == nil, "Forward": steps.Forward == nil,
 		"Answer": steps.Answer == nil, "Return": steps.Return == nil, "Close": steps.Close == nil,
-		"Still": steps.Still == nil, "Done": steps.Done == nil,
+		"Still": steps.Still == nil, "Passed": steps.Passed == nil, "Done": steps.Done == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("gateway: step %s is missing", name)
@@ -182,6 +182,7 @@ func (g *Gateway) answer(ctx context.Context, x *exchange.Exchange, a exchange.A
 		return false, nil
 	}
 	x.Passed++
+	g.steps.Passed(x)
 	return false, nil
 }
 

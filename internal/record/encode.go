@@ -1,17 +1,24 @@
 package record
 
 import (
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"strconv"
+	"time"
 )
 
-// line returns the entry as one line of JSON. It says what encoding/json would
-// say, at less than half of its cost: every call writes one (TestLineIsWhatJSONReads).
-func (e *Entry) line() ([]byte, error) {
-	b := make([]byte, 0, 768)
-	b = append(b, `{"time":`...)
-	b = quote(b, e.Time)
-	b = text(b, "kind", e.Kind)
+// partHint is the size of most parts.
+const partHint = 704
+
+// part returns the entry as one JSON object. It says what encoding/json would
+// say of the same members, at a fraction of its cost and with one allocation:
+// every call writes two (TestPartIsWhatJSONReads).
+func (e *Entry) part() ([]byte, error) {
+	b := make([]byte, 0, partHint)
+	b = append(b, `{"time":"`...)
+	b = append(appendTime(b, e.Time), '"')
+	b = text(b, "kind", string(e.Kind))
 	b = text(b, "exchange", e.Exchange)
 	b = text(b, "parent", e.Parent)
 	b = text(b, "actor", e.Actor)
@@ -28,9 +35,30 @@ func (e *Entry) line() ([]byte, error) {
 	b = text(b, "decision", e.Decision)
 	b = text(b, "need", e.Need)
 	b = number(b, "registry", int64(e.Registry))
+	b = text(b, "detail", e.Detail)
+	b = sum(b, "request_sha256", e.Request)
+	if e.Closed {
+		b = e.closing(b)
+	}
+	b = number(b, "count", int64(e.Count))
+	b = text(b, "agent", e.Agent)
+	b = text(b, "before", e.Before)
+	b = text(b, "after", e.After)
+	b = text(b, "rows", e.Rows)
+	if e.Change != nil {
+		change, err := json.Marshal(e.Change)
+		if err != nil {
+			return nil, fmt.Errorf("the detail of an act: %w", err)
+		}
+		b = append(append(b, `,"change":`...), change...)
+	}
+	return append(b, '}'), nil
+}
+
+// closing adds the members of an outcome.
+func (e *Entry) closing(b []byte) []byte {
 	b = quote(append(b, `,"outcome":`...), e.Outcome)
 	b = text(b, "reason", e.Reason)
-	b = text(b, "detail", e.Detail)
 	b = number(b, "status", int64(e.Status))
 	b = strconv.AppendInt(append(b, `,"bytes_in":`...), int64(e.BytesIn), 10)
 	b = strconv.AppendInt(append(b, `,"bytes_out":`...), int64(e.BytesOut), 10)
@@ -39,16 +67,8 @@ func (e *Entry) line() ([]byte, error) {
 	b = text(b, "drop_reason", e.DropWhy)
 	b = strconv.AppendBool(append(b, `,"sent":`...), e.Sent)
 	b = strconv.AppendInt(append(b, `,"elapsed_us":`...), e.Elapsed, 10)
-	b = number(b, "count", int64(e.Count))
-	b = text(b, "by", e.By)
-	if e.Change != nil {
-		change, err := json.Marshal(e.Change)
-		if err != nil {
-			return nil, err
-		}
-		b = append(append(b, `,"change":`...), change...)
-	}
-	return append(b, '}', '\n'), nil
+	b = sum(b, "answer_sha256", e.Answer)
+	return sum(b, "stream_sha256", e.Stream)
 }
 
 // text adds a member unless its value is empty.
@@ -67,6 +87,15 @@ func number(b []byte, name string, value int64) []byte {
 	return strconv.AppendInt(append(append(append(b, ',', '"'), name...), '"', ':'), value, 10)
 }
 
+// sum adds a digest in hex unless there is none.
+func sum(b []byte, name string, value Sum) []byte {
+	if value == (Sum{}) {
+		return b
+	}
+	b = append(append(append(b, ',', '"'), name...), '"', ':', '"')
+	return append(hex.AppendEncode(b, value[:]), '"')
+}
+
 // quote appends a JSON string. What is not plain ASCII is left to
 // encoding/json.
 func quote(b []byte, s string) []byte {
@@ -80,4 +109,32 @@ func quote(b []byte, s string) []byte {
 		}
 	}
 	return append(append(append(b, '"'), s...), '"')
+}
+
+// appendTime appends t as RFC 3339 in UTC with microseconds.
+func appendTime(b []byte, t time.Time) []byte {
+	t = t.UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	if year < 0 || year > 9999 {
+		year = 0 // a clock that is far off must not break the entry
+	}
+	b = append(digits(b, year, 4), '-')
+	b = append(digits(b, int(month), 2), '-')
+	b = append(digits(b, day, 2), 'T')
+	b = append(digits(b, hour, 2), ':')
+	b = append(digits(b, minute, 2), ':')
+	b = append(digits(b, second, 2), '.')
+	return append(digits(b, t.Nanosecond()/1000, 6), 'Z')
+}
+
+// digits appends n in width digits, at most seven.
+func digits(b []byte, n, width int) []byte {
+	at := len(b)
+	b = append(b, "0000000"[:width]...)
+	for i := at + width - 1; i >= at; i-- {
+		b[i] = byte('0' + n%10)
+		n /= 10
+	}
+	return b
 }

@@ -1,17 +1,24 @@
-// Package record writes one entry per exchange: Open proves that there is room
-// for it before anything happens, Close writes it when the outcome is known.
-// Refused exchanges have their entry too; floods of unidentified callers are
-// counted and summarised so that they cannot fill the disk.
+// Package record writes the book of calls: Open puts the decision on a call
+// into the log before anything happens, Close puts its outcome there when it is
+// known, and an operator's act is written in the transaction of its change.
+// Refused exchanges have one entry that is both; floods of callers that nobody
+// identified are counted and summarised, so that they cannot fill the disk.
 //
-// It may touch its own file and nothing else. It deliberately records no
-// argument, no result, no URI and no credential. Until the sealed log takes
-// over, entries are JSON lines in D/records.jsonl.
+// It appends to the logs of auditlog, keeps a reserve of disk space beside
+// them, and touches nothing else. It deliberately records no argument, no
+// result, no URI, no credential and no name of a person or agent: those appear
+// as digests and pseudonyms. Docs: docs/path.md, docs/decisions/0016-record.md.
 package record
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/netip"
+	"sync"
 	"time"
+
+	"github.com/google/uuid"
 
 	"ostiary.dev/ostiary/internal/auditlog"
 	"ostiary.dev/ostiary/internal/clock"
@@ -19,185 +26,179 @@ import (
 	"ostiary.dev/ostiary/internal/fault"
 )
 
-// Step is the recorder. New makes it.
+// Config is what a Step is made of.
+type Config struct {
+	Book    *auditlog.Book
+	Clock   clock.Clock
+	Reserve *Reserve // nil: the log lies on another machine's disk
+	// InTx runs fn with the log's rows in one transaction of the store.
+	InTx func(fn func(auditlog.Rows) error) error
+	// Pseudonym returns the pseudonym of a name, and makes one when there is
+	// none.
+	Pseudonym func(name string) (string, error)
+	All       bool // audit.sync: all
+}
+
+// Step is the recorder. It is safe for concurrent use.
 type Step struct {
-	file  *File
-	clock clock.Clock
+	c     Config
 	flood flood
+	trail trail
+
+	mu   sync.Mutex // guards owed
+	owed []debt
 }
 
-// New returns a recorder that appends to file.
-func New(file *File, c clock.Clock) *Step { return &Step{file: file, clock: c} }
+// New returns a recorder.
+func New(c Config) *Step { return &Step{c: c} }
 
-// Entry is one line of the record. Fields are additive only.
-type Entry struct {
-	Time     string `json:"time"` // RFC 3339, UTC, when the exchange began
-	Kind     string `json:"kind"` // "exchange", "admin", "summary", "system"
-	Exchange string `json:"exchange,omitempty"`
-	Parent   string `json:"parent,omitempty"`
-	Actor    string `json:"actor,omitempty"`
-	ActorBy  string `json:"actor_by,omitempty"` // how it proved who it is
-	Token    string `json:"token,omitempty"`    // id of the token, never the token
-	Serial   string `json:"serial,omitempty"`
-	Peer     string `json:"peer,omitempty"`
-	Server   string `json:"server,omitempty"`
-	Method   string `json:"method,omitempty"`
-	Name     string `json:"name,omitempty"` // tool or prompt
-	Era      string `json:"era,omitempty"`
-	Version  string `json:"version,omitempty"`
-	Session  string `json:"session,omitempty"`
-	Decision string `json:"decision,omitempty"` // "allow", "deny"; empty: never reached
-	Need     string `json:"need,omitempty"`     // access the call needed
-	Registry uint64 `json:"registry,omitempty"` // version of the grants that decided
-	Outcome  string `json:"outcome"`
-	Reason   string `json:"reason,omitempty"` // stable code
-	Detail   string `json:"detail,omitempty"` // which rule, in words of ours
-	Status   int    `json:"status,omitempty"`
-	BytesIn  int    `json:"bytes_in"`
-	BytesOut int    `json:"bytes_out"`
-	Passed   int    `json:"passed,omitempty"`
-	Dropped  int    `json:"dropped,omitempty"`
-	DropWhy  string `json:"drop_reason,omitempty"`
-	Sent     bool   `json:"sent"` // whether a byte went to a server
-	Elapsed  int64  `json:"elapsed_us"`
-	Count    int    `json:"count,omitempty"` // summary: how many
-	By       string `json:"by,omitempty"`    // admin: who
-	Change   any    `json:"change,omitempty"`
-}
-
-// Open refuses with fault.LogUnavailable unless the entry is sure to have room.
+// Open puts the decision on x into the log. It returns nil only when that is on
+// stable storage, and refuses with fault.LogUnavailable otherwise: no call is
+// forwarded that the log does not hold (TestNoCallWithoutEntry).
+//
+// An exchange that is only the sum of its parts forwards nothing itself, and
+// the log keeps the order of what it is given: whatever its parts wait for
+// comes after its own entry.
 func (s *Step) Open(_ context.Context, x *exchange.Exchange) error {
-	if err := s.file.Reserve(); err != nil {
+	if err := s.c.Reserve.Admit(); err != nil {
 		return fault.Wrap(fault.LogUnavailable, err)
+	}
+	e := entryOf(x, auditlog.CallDecided, x.Start)
+	e.Request = requestSum(x)
+	x.RequestSum = e.Request
+	x.Decided = s.submit(&e, x.Start)
+	if awaits && x.Join == nil {
+		// The wait ends with the commit, not with the caller: an entry that
+		// is under way cannot be taken back.
+		place, err := x.Decided.Wait(context.Background())
+		if err != nil {
+			// It may be in the log for all that anybody knows: then the
+			// call gets its end, which says that it was refused.
+			if x.Opened = errors.Is(err, auditlog.ErrUncertain); !x.Opened {
+				s.c.Reserve.Release()
+			}
+			return fault.Wrap(fault.LogUnavailable, err)
+		}
+		x.Place = place
 	}
 	x.Opened = true
 	return nil
 }
 
-// Close writes the entry of x. It refuses with fault.LogUnavailable when the
-// entry could not be written; the answer must then not leave.
+// Close puts the outcome of x into the log. It refuses with
+// fault.LogUnavailable when the entry could not be written and somebody has to
+// be sure of it; the answer must then not leave.
 func (s *Step) Close(_ context.Context, x *exchange.Exchange) error {
-	if x.Opened {
-		defer s.file.Release()
+	now := s.c.Clock.Now()
+	if !x.Opened {
+		return s.refused(x, now)
 	}
-	now := s.clock.Now()
-	if early(x) {
-		write, summary := s.flood.admit(x.Fault.Kind, now)
-		if summary != nil {
-			if err := s.write(summary); err != nil {
-				return err
-			}
-		}
-		if !write {
-			return nil
+	defer s.c.Reserve.Release()
+	if x.Join != nil && awaits {
+		if err := s.opened(x); err != nil {
+			return err
 		}
 	}
-	e := entryOf(x, now)
-	return s.write(&e)
+	e := entryOf(x, auditlog.CallFinished, x.Start)
+	e.Request = x.RequestSum
+	e.end(x, now)
+	entry, err := e.entry(now)
+	if err != nil {
+		return fault.Wrap(fault.Internal, err)
+	}
+	x.Finished = s.c.Book.Submit(entry)
+	if err := s.sessions(x, now); err != nil {
+		return err
+	}
+	if !awaits || !s.waits(x) {
+		s.trail.add(x.Finished, entry, s.owe)
+		return nil
+	}
+	place, err := x.Finished.Wait(context.Background())
+	if err != nil {
+		s.owe(entry, err)
+		return fault.Wrap(fault.LogUnavailable, err)
+	}
+	x.Place = place
+	return nil
+}
+
+// opened makes sure that the entry which Open did not wait for is there.
+func (s *Step) opened(x *exchange.Exchange) error {
+	if place, known, err := x.Decided.Done(); known && err == nil {
+		x.Place = place
+		return nil
+	} else if !known && x.Fault == nil && !s.waits(x) {
+		return nil // it is ahead of the closing entry, which trails
+	}
+	if _, err := x.Decided.Wait(context.Background()); err == nil {
+		return nil
+	}
+	e := entryOf(x, auditlog.CallDecided, x.Start)
+	e.Request = x.RequestSum
+	if _, err := s.submit(&e, x.Start).Wait(context.Background()); err != nil {
+		return fault.Wrap(fault.LogUnavailable, err)
+	}
+	return nil
+}
+
+// refused writes the one entry of an exchange that never began. It is on stable
+// storage before the answer leaves.
+func (s *Step) refused(x *exchange.Exchange, now time.Time) error {
+	if x.Fault != nil && x.Fault.Kind == fault.LogUnavailable {
+		// What the log cannot take is counted until it can. The call had
+		// no effect: nothing was forwarded.
+		s.flood.count(fault.LogUnavailable, now)
+		return nil
+	}
+	if early(x) && !s.flood.admit(x.Fault.Kind, now) {
+		return nil
+	}
+	e := entryOf(x, auditlog.CallDecided, x.Start)
+	e.Request = requestSum(x)
+	e.end(x, now)
+	e.Decision = deny
+	return s.await(&e, now)
 }
 
 // Bad records a connection that never became a request: reason is one of a
 // closed set of sentences of ours. Floods are counted.
 func (s *Step) Bad(peer netip.AddrPort, reason string) error {
-	now := s.clock.Now()
-	write, summary := s.flood.admit(fault.BadHeader, now)
-	if summary != nil {
-		if err := s.write(summary); err != nil {
-			return err
-		}
-	}
-	if !write {
+	now := s.c.Clock.Now()
+	if !s.flood.admit(fault.BadHeader, now) {
 		return nil
 	}
-	e := Entry{Time: stamp(now), Kind: "exchange", Outcome: string(exchange.Refused), Reason: string(fault.BadHeader), Detail: reason}
-	if peer.IsValid() {
-		e.Peer = peer.Addr().String()
-	}
-	return s.write(&e)
-}
-
-// Admin records acts of operators, which must hold no secret.
-func (s *Step) Admin(_ auditlog.Rows, acts ...auditlog.Act) error { return s.Act(acts...) }
-
-// Act is Admin for acts that change nothing in the store.
-func (s *Step) Act(acts ...auditlog.Act) error {
-	for _, a := range acts {
-		err := s.write(&Entry{
-			Time: stamp(s.clock.Now()), Kind: "admin", Method: a.Action, Name: a.Subject,
-			By: a.By, Reason: a.Reason, Outcome: string(exchange.OK), Change: a.Change,
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *Step) write(e *Entry) error {
-	line, err := e.line()
+	id, err := uuid.NewV7()
 	if err != nil {
 		return fault.Wrap(fault.Internal, err)
 	}
-	if err := s.file.Append(line); err != nil {
-		return fault.Wrap(fault.LogUnavailable, err)
+	e := Entry{Time: now, Kind: auditlog.CallDecided, Exchange: id.String(), Decision: deny, Closed: true,
+		Outcome: string(exchange.Refused), Reason: string(fault.BadHeader), Detail: reason, Peer: network(peer)}
+	return s.await(&e, now)
+}
+
+// submit hands e to the log of the calls.
+func (s *Step) submit(e *Entry, at time.Time) *auditlog.Ticket {
+	entry, err := e.entry(at)
+	if err != nil {
+		panic("record: " + err.Error()) // an entry of a call holds no foreign JSON
+	}
+	return s.c.Book.Submit(entry)
+}
+
+// await hands e to the log of the calls and waits until it is there.
+func (s *Step) await(e *Entry, at time.Time) error {
+	t := s.submit(e, at)
+	if !awaits {
+		return nil
+	}
+	if _, err := t.Wait(context.Background()); err != nil {
+		return fault.Wrap(fault.LogUnavailable, fmt.Errorf("append: %w", err))
 	}
 	return nil
 }
 
 // early reports whether x was turned away before anybody was identified.
 func early(x *exchange.Exchange) bool {
-	return x.Fault != nil && x.Principal.ID == "" && !x.Opened
+	return x.Fault != nil && x.Principal.ID == ""
 }
-
-func entryOf(x *exchange.Exchange, now time.Time) Entry {
-	e := Entry{
-		Time: stamp(x.Start), Kind: "exchange", Exchange: x.ID, Parent: x.Parent,
-		Actor: x.Principal.ID, ActorBy: x.Principal.Method, Token: x.Principal.TokenID, Serial: x.Principal.Serial,
-		Server: x.Endpoint, Method: clip(x.Method()), Name: nameOf(x),
-		Outcome: string(x.Outcome), BytesIn: x.BytesIn, BytesOut: x.BytesOut,
-		Passed: x.Passed, Dropped: x.Dropped, DropWhy: string(x.DropKind), Sent: x.Sent,
-		Elapsed: now.Sub(x.Start).Microseconds(), Registry: x.Decision.Version, Need: string(x.Decision.Need),
-	}
-	if x.Peer.IsValid() {
-		e.Peer = x.Peer.Addr().String()
-	}
-	if x.Era != 0 {
-		e.Era, e.Version = x.Era.String(), string(x.Version)
-	}
-	if x.Session != nil {
-		e.Session = x.Session.ID
-	}
-	if x.View != nil {
-		e.Decision = "deny"
-		if x.Decision.Allow {
-			e.Decision = "allow"
-		}
-		e.Detail = x.Decision.Reason
-	}
-	if x.Fault != nil {
-		e.Reason, e.Status = string(x.Fault.Kind), x.Fault.Status()
-	}
-	if e.Decision == "deny" && x.Decision.Kind != "" { // the caller was told less
-		e.Reason = string(x.Decision.Kind)
-	}
-	return e
-}
-
-// nameOf returns the tool or prompt that was named; a resource's URI may hold
-// personal data and stays out.
-func nameOf(x *exchange.Exchange) string {
-	if x.Request == nil || x.Fact.Routed != "name" {
-		return ""
-	}
-	return clip(x.Request.Name())
-}
-
-func clip(s string) string {
-	const most = 256
-	if len(s) > most {
-		return s[:most]
-	}
-	return s
-}
-
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z07:00") }

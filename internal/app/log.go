@@ -1,0 +1,192 @@
+package app
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/mod/sumdb/note"
+
+	"ostiary.dev/ostiary/internal/admin"
+	"ostiary.dev/ostiary/internal/auditlog"
+	"ostiary.dev/ostiary/internal/keys"
+	"ostiary.dev/ostiary/internal/logs"
+	"ostiary.dev/ostiary/internal/meter"
+	"ostiary.dev/ostiary/internal/record"
+	"ostiary.dev/ostiary/internal/registry"
+	"ostiary.dev/ostiary/internal/store"
+)
+
+const (
+	// originRoot begins the name of every log of every gateway.
+	originRoot = "ostiary.dev/gw/"
+	// metaGateway is the store's key of the gateway's id.
+	metaGateway = "gateway.id"
+	// reserveName is the file that keeps room for the outcomes of calls.
+	reserveName = "log.reserve"
+	// logPatience bounds the end of the logs.
+	logPatience = 15 * time.Second
+)
+
+// openLog opens the logs and the recorder, and ends the calls that an earlier
+// process left open. It reads no log as a whole: the sweep does that, while the
+// gateway serves.
+func (a *App) openLog() error {
+	began := a.clock.Now()
+	id, err := a.gatewayID()
+	if err != nil {
+		return err
+	}
+	if a.storeAt().dsn == "" {
+		if a.reserve, err = record.OpenReserve(filepath.Join(a.dir, reserveName), int64(a.config.Load().Audit.Reserve)); err != nil {
+			return err
+		}
+	}
+	a.book, err = auditlog.Open(auditlog.Config{
+		Rows: a.reserve.Guard(a.store), Origin: originRoot + id + "/" + keys.DefaultTenant, Sealer: a.ring, Clock: a.clock,
+		Signer:  func(origin string) note.Signer { return a.ring.LogSigner(origin) },
+		VKeys:   func(origin string) []string { return []string{a.ring.LogVKey(origin)} },
+		Stepped: a.news.stepped, Changed: a.news.changed,
+	})
+	if err != nil {
+		return explainLog(err)
+	}
+	a.record = record.New(record.Config{
+		Book: a.book, Clock: a.clock, Reserve: a.reserve, Pseudonym: a.store.Pseudonym, InTx: a.inTx,
+		All: a.config.Load().Audit.Sync == syncAll,
+	})
+	a.store.OnChange(a.recordChange)
+	a.store.OnDamage(a.recordDamage)
+	if err := a.checkRows(); err != nil {
+		return err
+	}
+	orphans, err := a.record.Reconcile()
+	if err != nil {
+		return err
+	}
+	a.opened.took, a.opened.orphans = a.clock.Now().Sub(began), orphans
+	return nil
+}
+
+// checkRows refuses stored rows that are not those which the control log
+// describes last, and records that they are not.
+func (a *App) checkRows() error {
+	err := a.store.CheckRows(a.book.Control())
+	if err == nil {
+		return nil
+	}
+	act := auditlog.Act{Kind: auditlog.IntegrityFailed, Action: "store.open", Reason: clip(err.Error())}
+	return errors.Join(explain(err), a.record.Act(act))
+}
+
+// opened is what the start of up says about the log.
+type opened struct {
+	took    time.Duration
+	orphans int
+}
+
+// gatewayID returns the id in the names of the gateway's logs: 16 hex digits,
+// drawn once.
+func (a *App) gatewayID() (string, error) {
+	id, err := a.store.Meta(metaGateway)
+	if !errors.Is(err, registry.ErrNotFound) {
+		return id, err
+	}
+	u, err := uuid.NewRandom()
+	if err != nil {
+		return "", fmt.Errorf("draw the gateway's id: %w", err)
+	}
+	id = hex.EncodeToString(append(u[:6:6], u[9], u[10])) // the bytes without version and variant
+	return id, a.store.SetMeta(metaGateway, id)
+}
+
+// inTx runs fn with the log's rows in one transaction of the store.
+func (a *App) inTx(fn func(auditlog.Rows) error) error {
+	return a.store.InTx(func(s store.Store) error { return fn(s) })
+}
+
+// recordChange records a change of rows that no operator's function made, in
+// the transaction of the change.
+func (a *App) recordChange(rows auditlog.Rows, digest string) error {
+	return a.record.Changed(rows, digest)
+}
+
+// recordDamage records a row that is not as the gateway wrote it. What needed
+// the row has failed already.
+func (a *App) recordDamage(damage error) {
+	a.health.Set(checkRows, stateFail, damage.Error())
+	a.logError("a stored row was changed by somebody else", damage)
+	if err := a.record.Act(auditlog.Act{Kind: auditlog.IntegrityFailed, Action: "store.read", Reason: clip(damage.Error())}); err != nil {
+		a.logError("record the damage", err)
+	}
+}
+
+// checkRows is the check of the stored rows.
+const checkRows = "rows"
+
+// clip bounds the text of an error in an entry.
+func clip(s string) string {
+	const most = 512
+	if len(s) > most {
+		return s[:most]
+	}
+	return s
+}
+
+// closeLog writes what waits and closes the logs.
+func (a *App) closeLog() error {
+	if a.book == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), logPatience)
+	defer cancel()
+	var errs []error
+	if a.record != nil {
+		errs = append(errs, a.record.Flush(a.clock.Now().Add(time.Second)), a.tell())
+	}
+	return errors.Join(append(errs, a.book.Close(ctx))...)
+}
+
+// explainLog says what to do about a log that does not open.
+func explainLog(err error) error {
+	var broken *auditlog.Broken
+	if errors.As(err, &broken) {
+		return &admin.Error{Code: admin.Integrity, Message: "the log was changed by somebody else: " + broken.Error(),
+			Fix: "keep the data directory as it is, look with: ostiary audit verify, and restore from a backup"}
+	}
+	return fmt.Errorf("open the log: %w", err)
+}
+
+// sayOpened tells operators how the log was opened.
+func (a *App) sayOpened() {
+	s := a.book.Stats()
+	a.log.Info("the log is open", logs.Public("took", a.opened.took.Round(time.Microsecond).String()),
+		logs.Public("entries", fmt.Sprint(s.Size)), logs.Public("outcome_unknown", fmt.Sprint(a.opened.orphans)))
+}
+
+// begins records that the gateway starts to serve, and with what.
+func (a *App) begins() error {
+	return a.record.Act(auditlog.Act{Kind: auditlog.SystemStarted, Action: "up", Subject: "gateway", After: string(*a.digest.Load()),
+		Change: map[string]any{"version": a.options.Version, "outcome_unknown": a.opened.orphans, "store": a.config.Load().Store.Driver}})
+}
+
+// ends records that it stops, and whether by its own fault.
+func (a *App) ends(why error) error {
+	act := auditlog.Act{Kind: auditlog.SystemStopped, Action: "up", Subject: "gateway"}
+	if why != nil {
+		act.Reason = clip(why.Error())
+	}
+	return a.record.Act(act)
+}
+
+// logState is what metrics show of the log.
+func (a *App) logState() meter.Log {
+	s := a.book.Stats()
+	return meter.Log{Entries: s.Entries, Batches: s.Batches, Queued: s.Queued, Owed: a.record.Owed(), Took: s.Took,
+		Closed: a.news.failing() != "" || s.Failed != nil, Size: s.Size, Signed: s.Signed, SignedAt: s.SignedAt,
+		Cosigned: s.Cosigned, CosignedAt: s.CosignedAt}
+}
