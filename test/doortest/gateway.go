@@ -24,6 +24,7 @@ type Options struct {
 	Plain   string   // agent that callers of the plaintext loopback listener are; "" = no such listener
 	Config  func(yaml string) string
 	Env     []string // K=V for the gateway process and the commands
+	Init    []string // further flags of init
 	Down    bool     // do not start it
 }
 
@@ -74,7 +75,7 @@ func Gateway(tb testing.TB, o Options) *Door {
 		env: append([]string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8"}, o.Env...),
 	}
 	d.Data, d.Admin = FreeAddr(tb), FreeAddr(tb)
-	args := []string{"init", "--listen", d.Data, "--admin-listen", d.Admin}
+	args := append([]string{"init", "--listen", d.Data, "--admin-listen", d.Admin}, o.Init...)
 	if o.Plain != "" {
 		d.Plain = FreeAddr(tb)
 		args = append(args, "--loopback-plaintext", d.Plain, "--loopback-agent", o.Plain)

@@ -43,7 +43,7 @@ func TestGatewayServesBothErasOverEveryTransport(t *testing.T) {
 		t.Errorf("a wrong token got %d, and %d bytes reached the server", r.Status, modern.Bytes())
 	}
 	r := d.AwaitRecord("the refusal", func(r Record) bool { return r.Reason == "unauthenticated" })
-	if r.Kind != "exchange" || r.Sent {
+	if r.Kind != "call.decided" || r.Decision != "deny" || r.Sent {
 		t.Errorf("record %s", r.Line)
 	}
 	d.AwaitRecord("a call", func(r Record) bool {

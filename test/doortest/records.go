@@ -1,20 +1,24 @@
 package doortest
 
 import (
-	"bytes"
+	"cmp"
+	"context"
 	"crypto/tls"
 	"encoding/json"
-	"errors"
-	"io/fs"
 	"net/http"
-	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+
+	"ostiary.dev/ostiary/internal/admin"
+	"ostiary.dev/ostiary/internal/app"
 )
 
-// Record is one line of records.jsonl, as far as tests read it.
+// Record is one line of the log, as far as tests read it. A call is one line:
+// its decision and its outcome.
 type Record struct {
+	Index    uint64          `json:"index"`
+	End      uint64          `json:"finished_index"` // of the closing entry; 0: the line is both
 	Kind     string          `json:"kind"`
 	Exchange string          `json:"exchange"`
 	Parent   string          `json:"parent"`
@@ -36,40 +40,52 @@ type Record struct {
 	Line     json.RawMessage `json:"-"` // the whole line
 }
 
-// Records reads every record of the gateway, oldest first.
-func (d *Door) Records() []Record {
+// Records reads every line of the log, oldest first: of the gateway that runs,
+// or from what it left behind.
+func (d *Door) Records() []Record { return d.query("all") }
+
+// query asks for the lines of a log.
+func (d *Door) query(log string) []Record {
 	d.tb.Helper()
-	b, err := os.ReadFile(filepath.Join(d.Dir, "records.jsonl"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	ctx, cancel := context.WithTimeout(context.Background(), commandTime)
+	defer cancel()
+	api, done, err := app.Connect(ctx, d.Dir, app.Options{Environ: d.environ, Wait: commandTime})
 	if err != nil {
 		d.tb.Fatal(err)
 	}
 	var out []Record
-	for l := range bytes.Lines(b) {
-		if !bytes.HasSuffix(l, []byte("\n")) {
-			break // being written
+	for line, err := range admin.AuditLines(ctx, api, admin.AuditQuery{Log: log}) {
+		if err != nil {
+			d.tb.Fatal(err)
 		}
-		r := Record{Line: bytes.TrimSpace(l)}
-		if err := json.Unmarshal(l, &r); err != nil {
-			d.tb.Fatalf("a record is no JSON: %v: %s", err, l)
+		r := Record{Line: line}
+		if err := json.Unmarshal(line, &r); err != nil {
+			d.tb.Fatalf("a line is no JSON: %v: %s", err, line)
 		}
 		out = append(out, r)
+	}
+	if err := done(); err != nil {
+		d.tb.Fatal(err)
 	}
 	return out
 }
 
-// Exchanges are the records of exchanges.
-func (d *Door) Exchanges() []Record {
-	d.tb.Helper()
-	var out []Record
-	for _, r := range d.Records() {
-		if r.Kind == "exchange" {
-			out = append(out, r)
+// environ is the environment of the gateway's process.
+func (d *Door) environ(name string) (string, bool) {
+	for i := len(d.env) - 1; i >= 0; i-- {
+		if value, ok := strings.CutPrefix(d.env[i], name+"="); ok {
+			return value, true
 		}
 	}
-	return out
+	return "", false
+}
+
+// Exchanges are the exchanges that have ended, in the order in which they did.
+func (d *Door) Exchanges() []Record {
+	d.tb.Helper()
+	all := slices.DeleteFunc(d.query("calls"), func(r Record) bool { return !strings.HasPrefix(r.Kind, "call.") || r.Outcome == "" })
+	slices.SortStableFunc(all, func(a, b Record) int { return cmp.Compare(max(a.Index, a.End), max(b.Index, b.End)) })
+	return all
 }
 
 // AwaitRecord blocks until a record fits and returns the first one.
