@@ -43,6 +43,7 @@ func main() {
 	protocol := flag.String("protocol", "2025-11-25", "MCP version")
 	streams := flag.Int("streams", 0, "instead: open this many idle listen streams and print the gateway's memory")
 	agents := flag.Int("agents", 320, "agents that hold them")
+	unwaited := flag.Bool("unwaited", false, "instead: compare with a build whose calls do not wait for the log, reads and writes")
 	flag.Parse()
 	if *streams > 0 {
 		b := &bench{gateway: *gateway}
@@ -60,6 +61,14 @@ func main() {
 		log.Fatal("bench: -harness DIR is needed")
 	}
 	b := &bench{gateway: *gateway}
+	if *unwaited {
+		err := b.unwaited(*harness, *rounds, *conns, *dur)
+		b.stop()
+		if err != nil {
+			log.Fatal("bench: ", err)
+		}
+		return
+	}
 	err := b.run(*harness, *rounds, *conns, *dur, *sizes, *protocol)
 	b.stop()
 	if err != nil {
@@ -68,14 +77,8 @@ func main() {
 }
 
 func (b *bench) run(harness string, rounds, conns int, dur time.Duration, sizes, protocol string) error {
-	if err := b.prepare(); err != nil {
+	if err := b.harness(harness); err != nil {
 		return err
-	}
-	b.bin = filepath.Join(b.dir, "bin")
-	build := exec.Command("go", "build", "-o", b.bin+"/", "./...")
-	build.Dir = harness
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build harness: %w\n%s", err, out)
 	}
 	t, err := b.start()
 	if err != nil {
@@ -93,6 +96,20 @@ func (b *bench) run(harness string, rounds, conns int, dur time.Duration, sizes,
 		return err
 	}
 	return b.compareHTTP2(t, "300,4096,65536", rounds, conns, dur)
+}
+
+// harness prepares and builds the load harness.
+func (b *bench) harness(folder string) error {
+	if err := b.prepare(); err != nil {
+		return err
+	}
+	b.bin = filepath.Join(b.dir, "bin")
+	build := exec.Command("go", "build", "-o", b.bin+"/", "./...")
+	build.Dir = folder
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build harness: %w\n%s", err, out)
+	}
+	return nil
 }
 
 // prepare makes the folder that everything lives in.
