@@ -41,8 +41,9 @@ func (w *world) gateway(t *testing.T) *Gateway {
 			w.calls = append(w.calls, "record.Close")
 			return w.close
 		},
-		Still: func(*exchange.Exchange) error { return w.still },
-		Done:  func(*exchange.Exchange) {},
+		Still:  func(*exchange.Exchange) error { return w.still },
+		Passed: func(*exchange.Exchange) {},
+		Done:   func(*exchange.Exchange) {},
 	}, func(string, *exchange.Exchange, error) {})
 	if err != nil {
 		t.Fatal(err)
