@@ -119,8 +119,6 @@ func exitOf(c admin.Code) int {
 		return exitDrift
 	case admin.Unavailable:
 		return exitUnavailable
-	case admin.Integrity:
-		return exitIntegrity
 	}
 	return exitOther
 }

@@ -19,7 +19,6 @@ const (
 	Exists      Code = "exists"      // what it would make is there already
 	Conflict    Code = "conflict"    // changed meanwhile, or in the wrong state
 	Forbidden   Code = "forbidden"   // this caller may not
-	Integrity   Code = "integrity"   // what is stored is not what the gateway wrote
 	Drift       Code = "drift"       // something is not as it was registered
 	Unavailable Code = "unavailable" // try again later
 	Failed      Code = "internal"    // our own failure
