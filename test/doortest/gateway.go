@@ -80,7 +80,7 @@ func Gateway(tb testing.TB, o Options) *Door {
 		d.Plain = FreeAddr(tb)
 		args = append(args, "--loopback-plaintext", d.Plain, "--loopback-agent", o.Plain)
 	}
-	d.Must(args...)
+	d.Must(append(args, o.Init...)...)
 	if o.Config != nil {
 		d.EditConfig(o.Config)
 	}
