@@ -211,6 +211,18 @@ func story(t *testing.T, api API) map[string]string {
 	note("BackupFinish", e3, err)
 	e4, err := api.BackupList(ctx, None{})
 	note("BackupList", e4, err)
+	k1, err := api.Keys(ctx, KeyQuery{Purpose: "nothing"}) // ids differ between the two
+	note("Keys", k1, err)
+	k2, err := api.Key(ctx, ID{"none"})
+	note("Key", k2, err)
+	k3, err := api.RotateKey(ctx, RotateKey{Name: "row-index", Change: why})
+	note("RotateKey", k3, err)
+	k4, err := api.DestroyKey(ctx, DestroyKey{ID: "none", Change: why})
+	note("DestroyKey", k4, err)
+	k5, err := api.ResealKey(ctx, ResealKey{Name: "audit"})
+	note("ResealKey", k5, err)
+	k6, err := api.EraseSubject(ctx, EraseSubject{ID: "nobody", Change: why})
+	note("EraseSubject", k6, err)
 	return answers
 }
 

@@ -21,6 +21,7 @@ import (
 
 // world is a data directory with everything that Admin needs.
 type world struct {
+	dir     string
 	admin   *Admin
 	live    *registry.Live
 	store   *sealed.Store
@@ -88,7 +89,7 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{live: &registry.Live{}, store: db, ring: ring, records: &recorder{},
+	w := &world{dir: dir, live: &registry.Live{}, store: db, ring: ring, records: &recorder{},
 		prober: &prober{found: tools("read-file", "write-file")}, now: time.Now().UTC().Truncate(time.Second)}
 	w.gateway = Gateway{Running: true, Version: "test", Mode: "enforce", URL: "https://127.0.0.1:8443",
 		Address: "127.0.0.1:8443", ServerName: "127.0.0.1", OwnCA: true}
