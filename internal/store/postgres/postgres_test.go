@@ -510,3 +510,15 @@ func TestAttacks(t *testing.T) {
 		return s
 	})
 }
+
+func TestLogAttacks(t *testing.T) {
+	c := database(t)
+	storetest.LogAttacks(t, func(t *testing.T) (storetest.RawOpener, storetest.Vandal) {
+		shared.SQL(t, name(c), "DROP SCHEMA IF EXISTS ostiary CASCADE")
+		within := func(t *testing.T, statement string) { shared.SQL(t, name(c), "SET search_path = ostiary; "+statement) }
+		return opener(c), storetest.Vandal{SQL: within, Flip: func(t *testing.T, table, column, where string) {
+			within(t, fmt.Sprintf("UPDATE %[1]s SET %[2]s = set_byte(%[2]s, length(%[2]s) - 1, get_byte(%[2]s, length(%[2]s) - 1) # 1) WHERE %[3]s",
+				table, column, where))
+		}}
+	})
+}

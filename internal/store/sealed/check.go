@@ -14,17 +14,23 @@ type Control interface {
 	Read(from, to uint64, fn func(auditlog.Record) error) error
 }
 
-// CheckRows compares the stored rows with the newest entry of the control log
-// that carries their digest. The attack: somebody who holds the database puts a
-// whole row back to an older state, deletes one or adds one that was deleted;
-// each opens by itself (storetest.Attacks). *store.Damage tells; whoever
-// called then refuses to start.
-func (s *Store) CheckRows(control Control) error {
-	digest, err := LastDigest(control)
-	if err != nil {
-		return err
+// CheckRows compares the stored rows with the newest entry of the control logs
+// that carries their digest; newest is the log that is written now, older are
+// those before a restore, newest first. The attack: somebody who holds the
+// database puts a whole row back to an older state, deletes one or adds one that
+// was deleted; each opens by itself (storetest.Attacks). *store.Damage tells;
+// whoever called then refuses to start.
+func (s *Store) CheckRows(newest Control, older ...Control) error {
+	for _, log := range append([]Control{newest}, older...) {
+		digest, err := LastDigest(log)
+		if err != nil {
+			return err
+		}
+		if digest != "" {
+			return s.CheckDigest(digest)
+		}
 	}
-	return s.CheckDigest(digest)
+	return s.CheckDigest("")
 }
 
 // CheckDigest compares the stored rows with the digest that was recorded last;

@@ -276,6 +276,8 @@ func TestCheckRows(t *testing.T) {
 	}
 	record()
 	must(t, again().CheckRows(l))
+	must(t, again().CheckRows(&log{}, l)) // a restored gateway that has recorded nothing yet
+	must(t, again().CheckRows(l, &log{parts: l.parts[:1]}))
 	for name, cut := range map[string]*log{"emptied": {}, "cut": {parts: l.parts[:1]}} {
 		if err := again().CheckRows(cut); !errors.Is(err, store.ErrDamage) {
 			t.Errorf("a log that was %s: %v", name, err)

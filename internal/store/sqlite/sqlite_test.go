@@ -416,3 +416,39 @@ func TestFullAndReadOnly(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestLogAttacks(t *testing.T) {
+	storetest.LogAttacks(t, func(t *testing.T) (storetest.RawOpener, storetest.Vandal) {
+		path, made := newPath(t), false
+		open := func(t *testing.T) store.Raw {
+			t.Helper()
+			get := Open
+			if !made {
+				get, made = Create, true
+			}
+			db, err := get(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return db
+		}
+		return open, storetest.Vandal{
+			SQL: func(t *testing.T, statement string) { exec(t, path, statement) },
+			Flip: func(t *testing.T, table, column, where string) {
+				db, err := connect(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var b []byte
+				err = db.QueryRow("SELECT " + column + " FROM " + table + " WHERE " + where).Scan(&b)
+				if err == nil {
+					b[len(b)-1] ^= 1
+					_, err = db.Exec("UPDATE "+table+" SET "+column+" = ? WHERE "+where, b)
+				}
+				if err := errors.Join(err, db.Close()); err != nil {
+					t.Fatal(err)
+				}
+			},
+		}
+	})
+}
