@@ -167,8 +167,26 @@ func (b *Book) open() error {
 	}
 	b.watch.saw(b.lastTime(newest))
 	b.watch.look(b.c.Clock.Now(), b.c.Stepped)
+	if err := b.finishOld(newest); err != nil {
+		return err
+	}
 	b.start(b.logs[b.control()])
 	b.begin(b.logs[newest])
+	return nil
+}
+
+// finishOld signs what the logs of earlier years have unsigned, after a crash at
+// their end. Those of before a restore stay as they are: whoever was restored
+// may not be the only one to go on from there.
+func (b *Book) finishOld(newest Name) error {
+	for _, l := range b.all() {
+		if l.name == newest || !l.name.IsCalls() || l.name.Restored() != b.c.Restored || l.tree.Load().size == l.covered() {
+			continue
+		}
+		if err := l.sign(); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -68,10 +68,26 @@ func (o *openCalls) one(c Orphan, k Kind, decision string) {
 }
 
 // mark returns the index before which every decided call of a log has its
-// outcome.
+// outcome. It stays at 0 while a call of an earlier year has none: that one's
+// neighbours may have theirs here, and a start must come past those.
 func (o *openCalls) mark(log Name, size uint64) uint64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	for earlier := range o.order {
+		if earlier.year() < log.year() && len(o.prune(earlier)) > 0 {
+			return 0
+		}
+	}
+	all := o.prune(log)
+	if len(all) == 0 {
+		return size
+	}
+	return min(all[0].index, size)
+}
+
+// prune drops the decisions at the head of a log's order that have their
+// outcome, and returns the rest.
+func (o *openCalls) prune(log Name) []place {
 	all := o.order[log]
 	for len(all) > 0 {
 		if c, ok := o.open[all[0].exchange]; ok && c.Log == log && c.Index == all[0].index {
@@ -80,10 +96,7 @@ func (o *openCalls) mark(log Name, size uint64) uint64 {
 		all = all[1:]
 	}
 	o.order[log] = all
-	if len(all) == 0 {
-		return size
-	}
-	return min(all[0].index, size)
+	return all
 }
 
 // moveMarks moves the marks of earlier years before that of l moves: an outcome
@@ -126,6 +139,9 @@ func (o *openCalls) scan(l *Log) error {
 		}
 		at := from
 		for i := range all {
+			if all[i].First > from {
+				return &Broken{l.name, from, "the entry is missing"}
+			}
 			if err := o.batch(l, &all[i]); err != nil {
 				return err
 			}

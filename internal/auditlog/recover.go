@@ -1,6 +1,7 @@
 package auditlog
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -44,8 +45,28 @@ func (l *Log) stop(cause error) {
 	l.stopped = failure
 	l.mu.Unlock()
 	l.refuse(failure)
+	l.changed(failure)
+}
+
+func (l *Log) changed(err error) {
 	if l.book.c.Changed != nil {
-		l.book.c.Changed(l.name, failure)
+		l.book.c.Changed(l.name, err)
+	}
+}
+
+// worse remembers why the log still takes nothing, and tells when that is a
+// change of what is stored: nothing goes on from there without an operator.
+func (l *Log) worse(err error) {
+	var now, before *Broken
+	l.mu.Lock()
+	was, is := errors.As(l.stopped, &before), errors.As(err, &now)
+	if is || !was { // a store that is away as well says nothing new
+		l.stopped = l.failure(err)
+	}
+	found, failure := is && !was, l.stopped
+	l.mu.Unlock()
+	if found {
+		l.changed(failure)
 	}
 }
 
@@ -64,11 +85,10 @@ func (l *Log) recover() {
 			l.mu.Lock()
 			l.stopped = nil
 			l.mu.Unlock()
-			if l.book.c.Changed != nil {
-				l.book.c.Changed(l.name, nil)
-			}
+			l.changed(nil)
 			return
 		}
+		l.worse(err)
 	}
 }
 

@@ -3,6 +3,7 @@ package auditlog
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 
@@ -179,6 +180,12 @@ func (l *Log) committed(g *group, b *built) {
 	l.arm()
 	g.first, g.leaves, g.ends = b.First, b.Leaves, b.ends
 	g.finish(nil)
+	if len(g.entries) > 1 {
+		// Those who just woke may have their next entry ready: let them run, so
+		// that it comes into the next batch and not half of them in each. A
+		// lone caller does not pay for it.
+		runtime.Gosched()
+	}
 }
 
 // settle finds out whether b, whose commit failed, is stored all the same. A

@@ -58,7 +58,7 @@ func Start() (*Cluster, error) {
 }
 
 // Need starts a cluster that ends with the test, or skips the test.
-func Need(t *testing.T) *Cluster {
+func Need(t testing.TB) *Cluster {
 	t.Helper()
 	c, err := Start()
 	if errors.Is(err, ErrMissing) && os.Getenv("CI") != "true" {
@@ -171,7 +171,7 @@ func (c *Cluster) Close() error {
 
 // Database makes a new, empty database and returns its name. Options are those
 // of CREATE DATABASE.
-func (c *Cluster) Database(t *testing.T, options string) string {
+func (c *Cluster) Database(t testing.TB, options string) string {
 	t.Helper()
 	name := fmt.Sprintf("test_%d", c.made.Add(1))
 	c.SQL(t, "postgres", "CREATE DATABASE "+name+" TEMPLATE template0 "+options)
@@ -179,7 +179,7 @@ func (c *Cluster) Database(t *testing.T, options string) string {
 }
 
 // SQL runs a statement as the superuser and returns what it prints.
-func (c *Cluster) SQL(t *testing.T, database, statement string) string {
+func (c *Cluster) SQL(t testing.TB, database, statement string) string {
 	t.Helper()
 	cmd := exec.Command(filepath.Join(c.bin, "psql"), "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1",
 		"-h", c.Dir, "-p", strconv.Itoa(c.Port), "-U", "postgres", "-d", database, "-c", statement)

@@ -20,6 +20,8 @@ const Origin = "ostiary.dev/gw/0123456789abcdef/default"
 // Keys signs like a gateway and seals like nobody should: what it seals is
 // readable, but opens only unchanged and at its place.
 type Keys struct {
+	Gone bool // the key of the parts was destroyed
+
 	mu      sync.Mutex
 	signers map[string]note.Signer
 	vkeys   map[string]string
@@ -70,6 +72,9 @@ func (k *Keys) SealAudit(id keys.Identity, plain []byte) ([]byte, error) {
 
 // OpenAudit implements auditlog.Sealer.
 func (k *Keys) OpenAudit(id keys.Identity, sealed []byte) ([]byte, error) {
+	if k.Gone {
+		return nil, keys.ErrGone
+	}
 	end := len(sealed) - 4
 	if end < 0 || binary.BigEndian.Uint32(sealed[end:]) != sum(id, sealed[:end]) {
 		return nil, keys.ErrSeal

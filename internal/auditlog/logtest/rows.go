@@ -19,6 +19,9 @@ type Rows struct {
 	// stored. After is asked when the batch is stored, and its error returned:
 	// a commit that happened and was not heard of.
 	Before, After func(auditlog.Batch) error
+	// BeforeRead and BeforeCheckpoint are asked before rows are read, and before
+	// a checkpoint is stored by itself.
+	BeforeRead, BeforeCheckpoint func() error
 
 	mu          sync.Mutex
 	batches     map[auditlog.Name][]auditlog.Batch
@@ -26,6 +29,13 @@ type Rows struct {
 }
 
 var _ auditlog.Rows = (*Rows)(nil)
+
+func ask(hook func() error) error {
+	if hook == nil {
+		return nil
+	}
+	return hook()
+}
 
 // EditCheckpoints lets a test change the stored checkpoints.
 func (r *Rows) EditCheckpoints(log auditlog.Name, change func([]auditlog.Checkpoint) []auditlog.Checkpoint) {
@@ -43,6 +53,9 @@ func (r *Rows) Edit(log auditlog.Name, change func([]auditlog.Batch) []auditlog.
 
 // AuditHeads implements auditlog.Rows.
 func (r *Rows) AuditHeads() ([]auditlog.Head, error) {
+	if err := ask(r.BeforeRead); err != nil {
+		return nil, err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var all []auditlog.Head
@@ -60,6 +73,9 @@ func (r *Rows) AuditHeads() ([]auditlog.Head, error) {
 
 // AuditSize implements auditlog.Rows.
 func (r *Rows) AuditSize(log auditlog.Name) (uint64, error) {
+	if err := ask(r.BeforeRead); err != nil {
+		return 0, err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.size(log), nil
@@ -116,6 +132,9 @@ func (r *Rows) at(log auditlog.Name, index uint64) int {
 
 // AuditBatch implements auditlog.Rows.
 func (r *Rows) AuditBatch(log auditlog.Name, index uint64) (auditlog.Batch, error) {
+	if err := ask(r.BeforeRead); err != nil {
+		return auditlog.Batch{}, err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	i := r.at(log, index)
@@ -127,6 +146,9 @@ func (r *Rows) AuditBatch(log auditlog.Name, index uint64) (auditlog.Batch, erro
 
 // AuditBatches implements auditlog.Rows.
 func (r *Rows) AuditBatches(log auditlog.Name, from uint64, limit int) ([]auditlog.Batch, error) {
+	if err := ask(r.BeforeRead); err != nil {
+		return nil, err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	all := r.batches[log][r.at(log, from):]
@@ -135,6 +157,9 @@ func (r *Rows) AuditBatches(log auditlog.Name, from uint64, limit int) ([]auditl
 
 // AuditHashes implements auditlog.Rows.
 func (r *Rows) AuditHashes(log auditlog.Name, indexes []int64) ([]tlog.Hash, error) {
+	if err := ask(r.BeforeRead); err != nil {
+		return nil, err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	all := r.batches[log]
@@ -151,6 +176,9 @@ func (r *Rows) AuditHashes(log auditlog.Name, indexes []int64) ([]tlog.Hash, err
 
 // SaveCheckpoint implements auditlog.Rows.
 func (r *Rows) SaveCheckpoint(log auditlog.Name, c auditlog.Checkpoint) error {
+	if err := ask(r.BeforeCheckpoint); err != nil {
+		return err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.save(log, c)
@@ -173,6 +201,9 @@ func (r *Rows) save(log auditlog.Name, c auditlog.Checkpoint) {
 
 // LatestCheckpoint implements auditlog.Rows.
 func (r *Rows) LatestCheckpoint(log auditlog.Name) (auditlog.Checkpoint, error) {
+	if err := ask(r.BeforeRead); err != nil {
+		return auditlog.Checkpoint{}, err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	all := r.checkpoints[log]
@@ -184,6 +215,9 @@ func (r *Rows) LatestCheckpoint(log auditlog.Name) (auditlog.Checkpoint, error) 
 
 // Checkpoints implements auditlog.Rows.
 func (r *Rows) Checkpoints(log auditlog.Name, from uint64, limit int) ([]auditlog.Checkpoint, error) {
+	if err := ask(r.BeforeRead); err != nil {
+		return nil, err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	all := r.checkpoints[log]
