@@ -90,6 +90,7 @@ var cryptography = map[string]map[string]string{
 		"registry":     "digests of definitions",
 		"store/sealed": "digests of stored rows",
 		"backup":       "digests of members and files",
+		"admin":        "digests of backups",
 		"export":       "digests of answers and of files in an evidence pack",
 		"verify":       "digests of what is checked",
 		"pii":          "check bytes of addresses of wallets",

@@ -52,7 +52,7 @@ func newRoot(c *cli) *cobra.Command {
 	root.AddCommand(
 		newInit(c), newUp(c), newStatus(c), newCheck(c), newVersion(c), newConfig(c), newDoctor(c), newWrap(c),
 		newServer(c), newTool(c), newAgent(c), newToken(c), newAccess(c), newImport(c), newClient(c),
-		newPrivacy(c), newAudit(c), newWitness(c), newKey(c),
+		newPrivacy(c), newAudit(c), newWitness(c), newKey(c), newBackup(c), newRestore(c), newMigrate(c),
 	)
 	addTopics(root)
 	c.completions(root)

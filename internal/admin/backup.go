@@ -245,11 +245,7 @@ func (o *operator) BackupFinish(_ context.Context, r BackupFinish) (Done[BackupF
 		SHA256: hex.EncodeToString(b.sum.Sum(nil)), KeysSHA256: hex.EncodeToString(sum[:]), Recipients: b.begin.Recipients}
 	r.DryRun = false
 	err = o.change(&act{kind: "backup.make", subject: made.ID, what: "the backup", Change: r.Change}, func(s store.Store) (any, error) {
-		all, err := Backups(s)
-		if err != nil {
-			return nil, err
-		}
-		return made, saveBackups(s, append(all, made), b.stamp.Time)
+		return made, RememberBackup(s, made, b.stamp.Time)
 	})
 	if err != nil {
 		return Done[BackupFinished]{}, err
@@ -305,8 +301,13 @@ func LastKeyBackup(s interface {
 	return last, err
 }
 
-// saveBackups stores the list without what has expired.
-func saveBackups(s store.Store, all []Backup, now time.Time) error {
+// RememberBackup adds b to the list, and drops what has expired.
+func RememberBackup(s store.Store, b Backup, now time.Time) error {
+	all, err := Backups(s)
+	if err != nil {
+		return err
+	}
+	all = append(all, b)
 	var kept []Backup
 	for i, b := range all {
 		if b.Expires.After(now) || i == len(all)-1 {

@@ -198,7 +198,7 @@ func statusOf(c Code) int {
 		return http.StatusBadRequest
 	case NotFound:
 		return http.StatusNotFound
-	case Exists, Conflict, Drift:
+	case Exists, Conflict, Drift, Integrity:
 		return http.StatusConflict
 	case Forbidden:
 		return http.StatusForbidden

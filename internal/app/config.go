@@ -29,6 +29,8 @@ type Config struct {
 	Store StoreConfig `yaml:"store"`
 	// Audit is how the log of every call and every change is kept.
 	Audit Audit `yaml:"audit"`
+	// Backup is for whom ostiary backup encrypts.
+	Backup BackupConfig `yaml:"backup" reload:"hot"`
 	// Limits bound what callers and servers may use.
 	Limits Limits `yaml:"limits" reload:"restart" source:"any"`
 	// Telemetry sends traces to a collector. Default: off.
@@ -151,6 +153,20 @@ type Audit struct {
 	// /log/ on the admin listener, with their certificate or token. Default:
 	// nobody: how much is logged, and when, is information too.
 	Readers []string `yaml:"readers" reload:"hot"`
+}
+
+// BackupConfig is for whom backups are encrypted, and how long the one of the
+// keys may be used.
+type BackupConfig struct {
+	// Recipients are the age recipients (age1...) that open every backup,
+	// unless the command names others. Default: none. Whoever holds one of
+	// their identities and both files has everything that the gateway has.
+	Recipients []string `yaml:"recipients"`
+	// KeysKeep is how long a backup of the keys opens: an erasure is complete
+	// when the last one from before it has expired. Too long delays every
+	// erasure; too short, and a backup of data has no keys to go with it.
+	// Default: 168h.
+	KeysKeep Duration `yaml:"keys_keep" min:"1h" max:"2160h"`
 }
 
 // Limits bound what callers and servers may use. A size is bytes, or a number

@@ -32,6 +32,7 @@ func (c *Config) fill() {
 			c.Servers[i].Transport = cmp.Or(c.Servers[i].Transport, "http")
 		}
 	}
+	c.Backup.KeysKeep = cmp.Or(c.Backup.KeysKeep, Duration(7*24*time.Hour))
 	c.Limits.fill()
 }
 

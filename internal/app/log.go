@@ -41,6 +41,10 @@ func (a *App) openLog() error {
 	if err != nil {
 		return err
 	}
+	restored, err := restoredAt(a.store)
+	if err != nil {
+		return err
+	}
 	if a.storeAt().dsn == "" {
 		if a.reserve, err = record.OpenReserve(filepath.Join(a.dir, reserveName), int64(a.config.Load().Audit.Reserve)); err != nil {
 			return err
@@ -49,8 +53,8 @@ func (a *App) openLog() error {
 	a.book, err = auditlog.Open(auditlog.Config{
 		Rows: a.reserve.Guard(a.store), Origin: originRoot + id + "/" + keys.DefaultTenant, Sealer: a.ring, Clock: a.clock,
 		Signer:  func(origin string) note.Signer { return a.ring.LogSigner(origin) },
-		VKeys:   func(origin string) []string { return []string{a.ring.LogVKey(origin)} },
-		Stepped: a.news.stepped, Changed: a.news.changed,
+		VKeys:   a.ring.LogVKeys,
+		Stepped: a.news.stepped, Changed: a.news.changed, Restored: restored,
 	})
 	if err != nil {
 		return explainLog(err)

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ostiary.dev/ostiary/internal/backup"
 	"ostiary.dev/ostiary/internal/registry"
 )
 
@@ -48,6 +49,9 @@ func (d *decoder) validate(c *Config) {
 	d.root(c.Keys.Root)
 	d.store(c.Store)
 	d.audit(c.Audit)
+	for i, r := range c.Backup.Recipients {
+		d.check(fmt.Sprintf("backup.recipients[%d]", i), r, backup.CheckRecipient)
+	}
 	names := map[string]int{}
 	for i, s := range c.Servers {
 		key := fmt.Sprintf("servers[%d]", i)

@@ -64,7 +64,7 @@ func TestSnapshotIsOfOneMoment(t *testing.T) {
 	if err := w.raw.InsertRow(store.Row{Kind: "agent", ID: "later", Revision: 1, Body: []byte("x")}); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.raw.SaveCheckpoint("calls/2026", 290, []byte("later")); err != nil {
+	if err := w.raw.SaveCheckpoint("calls/2026", auditlog.Checkpoint{Size: 290, Note: []byte("later")}); err != nil {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer

@@ -81,6 +81,22 @@ func (s *Snapshot) Entries() (n uint64) {
 	return n
 }
 
+// Estimate returns how many bytes the archive will be, about: entries are as
+// large as the newest ones.
+func (s *Snapshot) Estimate() (int64, error) {
+	n := int64(len(s.rows))
+	for _, h := range s.heads {
+		last, err := s.source.Raw.AuditBatches(h.Log, h.Size-1, 1)
+		if err != nil {
+			return 0, fmt.Errorf("read the log %s: %w", h.Log, err)
+		}
+		for _, b := range last {
+			n += int64(len(b.Leaves)+len(b.Hashes)+len(b.Parts)) * int64(h.Size) / int64(max(1, b.Count))
+		}
+	}
+	return n, nil
+}
+
 // batchPage is how many batches one query reads: at most 64 commits of the
 // writer, a few megabytes.
 const batchPage = 16

@@ -55,7 +55,7 @@ func (l Locks) parse() ([]age.Recipient, error) {
 	}
 	var all []age.Recipient
 	for _, text := range l.Recipients {
-		r, err := CheckRecipient(text)
+		r, err := recipient(text)
 		if err != nil {
 			return nil, err
 		}
@@ -67,9 +67,21 @@ func (l Locks) parse() ([]age.Recipient, error) {
 	return all, nil
 }
 
-// CheckRecipient parses one recipient. The error does not repeat the text: it
+// Check says whether somebody could open what is encrypted so.
+func (l Locks) Check() error {
+	_, err := l.parse()
+	return err
+}
+
+// CheckRecipient says whether text is one age recipient.
+func CheckRecipient(text string) error {
+	_, err := recipient(text)
+	return err
+}
+
+// recipient parses one recipient. The error does not repeat the text: it
 // may be an identity in the wrong place.
-func CheckRecipient(text string) (age.Recipient, error) {
+func recipient(text string) (age.Recipient, error) {
 	all, err := age.ParseRecipients(strings.NewReader(text))
 	if err != nil || len(all) != 1 || strings.ContainsAny(text, "\r\n") {
 		return nil, errors.New("is no age recipient; it begins with age1, and age-keygen prints it as the public key")

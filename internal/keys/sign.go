@@ -1,11 +1,11 @@
 package keys
 
 import (
-	"encoding/hex"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 )
 

@@ -68,19 +68,39 @@ func Create(c Config) (*DB, error) {
 	return Open(c)
 }
 
-func create(c Config) (err error) {
-	db, _, err := connect(c, draft)
+func create(c Config) error {
+	d, err := Begin(c)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, release(db)) }()
+	return errors.Join(d.Place(), d.Close())
+}
+
+// Draft is a store that is being made. Nobody sees it until Place; a process
+// that is killed before leaves a draft, which the next one throws away.
+type Draft struct{ DB }
+
+// Begin makes a draft with an empty store in it. ErrExists when the database
+// has a store.
+func Begin(c Config) (*Draft, error) {
+	db, _, err := connect(c, draft)
+	if err != nil {
+		return nil, err
+	}
+	if err := begin(db); err != nil {
+		return nil, errors.Join(translate(err), release(db))
+	}
+	return &Draft{DB{rows: rows{h: db}, db: db}}, nil
+}
+
+func begin(db *sql.DB) error {
 	if err := usable(db); err != nil {
 		return err
 	}
 	if _, there, err := comment(db, schema); err != nil || there {
 		return errors.Join(err, ErrExists)
 	}
-	// An older draft is what a crash left behind, and holds nothing.
+	// An older draft is what a crash left behind, and nobody's.
 	text, there, err := comment(db, draft)
 	if err != nil {
 		return err
@@ -88,23 +108,20 @@ func create(c Config) (err error) {
 	if there && text != mark {
 		return fmt.Errorf("%w (%s)", ErrForeign, draft)
 	}
-	for _, statement := range []string{
-		"BEGIN; DROP SCHEMA IF EXISTS " + draft + " CASCADE; CREATE SCHEMA " + draft + ";" +
-			"COMMENT ON SCHEMA " + draft + " IS '" + mark + "'; COMMIT",
-		"", // the migrations
-		"ALTER SCHEMA " + draft + " RENAME TO " + schema,
-	} {
-		if statement == "" {
-			err = migrate(db)
-		} else {
-			err = run(db, statement)
-		}
-		if err != nil {
-			return err
-		}
+	if err := run(db, "BEGIN; DROP SCHEMA IF EXISTS "+draft+" CASCADE; CREATE SCHEMA "+draft+";"+
+		"COMMENT ON SCHEMA "+draft+" IS '"+mark+"'; COMMIT"); err != nil {
+		return err
 	}
-	return nil
+	return migrate(db)
 }
+
+// Place makes the draft the store of the database, in one step.
+func (d *Draft) Place() error {
+	return run(d.db, "ALTER SCHEMA "+draft+" RENAME TO "+schema)
+}
+
+// Remove throws the draft away.
+func (d *Draft) Remove() error { return run(d.db, "DROP SCHEMA IF EXISTS "+draft+" CASCADE") }
 
 // Open opens an existing store and brings its schema up to date. It owns the
 // store until Close. Errors: those above but ErrExists and ErrLost.
