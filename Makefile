@@ -17,7 +17,7 @@ STATICCHECK_VERSION := v0.8.2
 .DEFAULT_GOAL := build
 CORPUS   ?=
 
-.PHONY: cloudkms pkcs11 providers eval build run test tools postgres peers fmt vet lint unit race doors interop cross soak fuzz bench clean
+.PHONY: cloudkms pkcs11 providers eval build run test tools postgres peers fmt vet lint unit race doors outside interop cross soak fuzz bench clean
 
 build: ## bin/ostiary and bin/ostiary-verify
 	$(BUILD) -o bin/ostiary ./cmd/ostiary
@@ -66,7 +66,11 @@ providers: ## the builds that reach further root keys
 	@GO="$(GO)" sh scripts/providers.sh
 
 doors: ## a whole gateway over every transport
-	$(GO) test -timeout 15m $$($(GO) list ./test/... | grep -v /test/interop)
+	$(GO) test -timeout 15m $$($(GO) list ./test/... | grep -v -e /test/interop -e /test/outside)
+
+outside: ## exports of ours, read by tools of other people
+	cd test/outside/thirdparty && $(GO) mod download && $(GO) vet ./...
+	$(GO) test -count=1 ./test/outside/...
 
 interop: ## foreign clients and servers through a whole gateway
 	$(GO) test -timeout 20m ./test/interop/...

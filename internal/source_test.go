@@ -81,7 +81,7 @@ func walk(t *testing.T, visit func(path string)) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && slices.Contains(skip, d.Name()) {
+		if d.IsDir() && (slices.Contains(skip, d.Name()) || nested(path)) {
 			return filepath.SkipDir
 		}
 		if d.Type().IsRegular() {
@@ -96,6 +96,13 @@ func walk(t *testing.T, visit func(path string)) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// nested reports whether a folder is another module: other people's tools, which
+// have rules and dependencies of their own.
+func nested(folder string) bool {
+	_, err := os.Stat(filepath.Join(folder, "go.mod"))
+	return err == nil && folder != root
 }
 
 // read returns a file of the repository as text.

@@ -1,0 +1,5 @@
+// Package outside holds tests that check what the gateway gives away with tools
+// that other people wrote: torchwood's tlog client, Tessera's fsck, x/mod's
+// tlog. Those are in the module thirdparty below, which nothing imports. It
+// touches temporary folders only.
+package outside
