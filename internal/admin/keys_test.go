@@ -340,7 +340,7 @@ func TestErasureNamesTheLastBackup(t *testing.T) {
 	api := w.admin.As("uid:1")
 	admitted(t, w, api, "robot")
 	until := w.now.Add(7 * 24 * time.Hour).UTC()
-	if err := saveBackups(w.store, []Backup{{ID: "one", Time: w.now, Expires: until}}, w.now); err != nil {
+	if err := RememberBackup(w.store, Backup{ID: "one", Time: w.now, Expires: until}, w.now); err != nil {
 		t.Fatal(err)
 	}
 	d, err := api.EraseSubject(t.Context(), EraseSubject{Change: why, ID: "robot"})
