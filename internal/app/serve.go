@@ -43,6 +43,7 @@ func (a *App) Serve(ctx context.Context) error {
 	wait.Go(func() { a.watchDrift(background) })
 	wait.Go(func() { a.watchStore(background) })
 	wait.Go(func() { a.sweepLog(background) })
+	wait.Go(func() { a.sweepRows(background) })
 	failed := make(chan error, len(servers))
 	for _, s := range servers {
 		wait.Go(func() { failed <- s.server.Serve(s.listener) })

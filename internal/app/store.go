@@ -148,7 +148,7 @@ func explain(err error) error {
 		{postgres.ErrForeign, admin.Invalid, "name another database"},
 		{postgres.ErrNewer, admin.Invalid, "use the version that wrote it, or a later one"},
 		{postgres.ErrDamaged, admin.Failed, "restore the database from its backup"},
-		{store.ErrDamage, admin.Failed, "find out who wrote to the database, then restore it from its backup"},
+		{store.ErrDamage, admin.Integrity, "find out who wrote to the database, then restore it from its backup"},
 	} {
 		if errors.Is(err, one.is) {
 			return &admin.Error{Code: one.code, Message: err.Error(), Fix: one.fix}
