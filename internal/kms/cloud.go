@@ -66,6 +66,17 @@ func openAWS(c AWS, m Means) (Root, error) {
 	return a, nil
 }
 
+// region is the one that the ARN names, unless it is configured.
+func (c AWS) region() string {
+	if c.Region != "" {
+		return c.Region
+	}
+	if parts := strings.Split(c.KeyARN, ":"); len(parts) > 3 {
+		return parts[3]
+	}
+	return ""
+}
+
 // credentials reads the references anew for each request.
 func (a *awsKMS) credentials(context.Context) (aws.Credentials, error) {
 	var out aws.Credentials

@@ -4,6 +4,7 @@ package kms
 
 import (
 	"bytes"
+	"crypto/cipher"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -33,12 +34,12 @@ type awsStandIn struct {
 	spec  string
 	fail  []string // codes that the next requests get
 	seen  []string
-	keys  []cipherAEAD
+	keys  []cipher.AEAD
 	auth  string // of the last request
 }
 
 func newAWSStandIn() *awsStandIn {
-	return &awsStandIn{state: "Enabled", spec: "SYMMETRIC_DEFAULT", keys: []cipherAEAD{transit.NewAEAD()}}
+	return &awsStandIn{state: "Enabled", spec: "SYMMETRIC_DEFAULT", keys: []cipher.AEAD{transit.NewAEAD()}}
 }
 
 func (s *awsStandIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -218,7 +219,7 @@ const testKey = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
 // the token endpoint of its service accounts.
 type gcpStandIn struct {
 	mu      sync.Mutex
-	keys    []cipherAEAD
+	keys    []cipher.AEAD
 	states  []string // of the versions
 	fail    []int
 	damaged bool // checksums of answers are wrong
@@ -318,7 +319,7 @@ func gcpError(w http.ResponseWriter, status int) {
 
 func gcpRoot(t *testing.T) (*gcpStandIn, Root, map[string]string) {
 	t.Helper()
-	s := &gcpStandIn{keys: []cipherAEAD{transit.NewAEAD()}, states: []string{"ENABLED"}}
+	s := &gcpStandIn{keys: []cipher.AEAD{transit.NewAEAD()}, states: []string{"ENABLED"}}
 	srv := httptest.NewTLSServer(s)
 	t.Cleanup(srv.Close)
 	key, err := rsa.GenerateKey(rand.Reader, 2048)

@@ -13,17 +13,6 @@ var (
 	gcpName = regexp.MustCompile(`^projects/[a-z0-9:.-]+/locations/[a-z0-9-]+/keyRings/[A-Za-z0-9_-]{1,63}/cryptoKeys/[A-Za-z0-9_-]{1,63}$`)
 )
 
-// region is the one that the ARN names, unless it is configured.
-func (c AWS) region() string {
-	if c.Region != "" {
-		return c.Region
-	}
-	if parts := strings.Split(c.KeyARN, ":"); len(parts) > 3 {
-		return parts[3]
-	}
-	return ""
-}
-
 // Problems returns what is wrong with the form of c, each under the name of
 // its key in the configuration.
 func (c AWS) Problems() map[string]string {

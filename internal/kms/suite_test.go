@@ -2,7 +2,6 @@ package kms
 
 import (
 	"bytes"
-	"crypto/cipher"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -12,8 +11,6 @@ import (
 	"strings"
 	"testing"
 )
-
-type cipherAEAD = cipher.AEAD
 
 func tls12() *tls.Config { return &tls.Config{MaxVersion: tls.VersionTLS12} }
 

@@ -499,6 +499,19 @@ func TestPingIsBounded(t *testing.T) {
 	}
 }
 
+func TestAuditAttacks(t *testing.T) {
+	c := database(t)
+	storetest.AuditAttacks(t, func(*testing.T) storetest.RawOpener { return opener(c) }, func(t *testing.T, raw store.Raw, statement string, args ...any) {
+		t.Helper()
+		for n := 1; strings.Contains(statement, "?"); n++ {
+			statement = strings.Replace(statement, "?", fmt.Sprintf("$%d", n), 1)
+		}
+		if _, err := raw.(*DB).db.Exec(statement, args...); err != nil {
+			t.Fatal(err)
+		}
+	}, newRing(t))
+}
+
 func TestAttacks(t *testing.T) {
 	c, ring := database(t), newRing(t)
 	storetest.Attacks(t, func(*testing.T) storetest.RawOpener { return opener(c) }, func(t *testing.T, raw store.Raw) storetest.Sealed {

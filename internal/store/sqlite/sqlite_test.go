@@ -378,6 +378,15 @@ func TestAttacks(t *testing.T) {
 	})
 }
 
+func TestAuditAttacks(t *testing.T) {
+	storetest.AuditAttacks(t, opener, func(t *testing.T, raw store.Raw, statement string, args ...any) {
+		t.Helper()
+		if _, err := raw.(*DB).db.Exec(statement, args...); err != nil {
+			t.Fatal(err)
+		}
+	}, newRing(t))
+}
+
 // TestFullAndReadOnly: SQLite's own refusals get their meaning, undo the whole
 // transaction, and the store goes on when the cause is gone.
 func TestFullAndReadOnly(t *testing.T) {
