@@ -299,3 +299,44 @@ func TestControlHasManyWriters(t *testing.T) {
 		t.Errorf("%d entries, %v", b.Control().Size(), err)
 	}
 }
+
+// racing is rows to which somebody appends while they are read.
+type racing struct {
+	auditlog.Rows
+	meanwhile func()
+}
+
+func (r *racing) AuditBatches(log auditlog.Name, from uint64, limit int) ([]auditlog.Batch, error) {
+	if r.meanwhile != nil {
+		r.meanwhile()
+	}
+	return r.Rows.AuditBatches(log, from, limit)
+}
+
+// TestAppendWhileTheTailIsChecked: a change that is recorded while the log looks
+// at what is stored is not taken for damage.
+func TestAppendWhileTheTailIsChecked(t *testing.T) {
+	w := &world{}
+	b := w.open(t)
+	e := entry(1)
+	e.Kind, e.Decision = auditlog.SystemDegraded, ""
+	add := func() {
+		if _, err := b.AppendIn(&w.rows, e); err != nil {
+			t.Error(err)
+		}
+	}
+	add()
+	c := w.config()
+	c.Rows = &racing{&w.rows, add}
+	again, err := auditlog.Open(c)
+	if err != nil {
+		t.Fatalf("a start beside a change: %v", err)
+	}
+	if got := again.Control().Size(); got == 0 {
+		t.Error("the log is empty")
+	}
+	c.Rows.(*racing).meanwhile = nil
+	if err := again.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -124,6 +124,13 @@ func (l *Log) tail(tree *edge, signed *signedTree) error {
 	if err := v.through(tree.size); err != nil {
 		return err
 	}
+	if v.tree.size > tree.size {
+		// Somebody appended since the size was read, which is no harm: the
+		// control log has several writers (TestAppendWhileTheTailIsChecked).
+		if tree, err = readEdge(l.book.c.Rows, l.name, v.tree.size); err != nil {
+			return l.located(err)
+		}
+	}
 	have, err := v.tree.root()
 	if err != nil {
 		return err
