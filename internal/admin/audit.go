@@ -96,6 +96,11 @@ func (q AuditQuery) check() error {
 // of the reading is what will be read, and then begins anew over the same
 // range: the log only grows behind it.
 func (o *operator) ask(ctx context.Context, q AuditQuery) (*reading, error) {
+	// What callers were told already is in the answer, also the outcome of a
+	// read that still trails.
+	if err := o.cfg.Book.Flush(ctx); err != nil {
+		return nil, err
+	}
 	logs, err := o.chosen(q.Log)
 	if err != nil {
 		return nil, err

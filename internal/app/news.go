@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"ostiary.dev/ostiary/internal/auditlog"
-	"ostiary.dev/ostiary/internal/logs"
 )
 
 // checkLog is the check that says whether calls can be recorded.
@@ -130,7 +129,7 @@ func (a *App) logHealth() (state, detail string) {
 	return stateOK, ""
 }
 
-// watchLog notes in the control log when the gateway's readiness gets worse or
+// readiness notes in the control log when the gateway's readiness gets worse or
 // good again, at most once a minute: a check that flickers must not fill a log
 // that is never dropped.
 type readiness struct {
@@ -162,18 +161,28 @@ func (a *App) noteReadiness(r *readiness) {
 	a.news.add(auditlog.Act{Kind: auditlog.SystemDegraded, Action: "health", Change: bad})
 }
 
-// sweepLog verifies the whole log slowly while the gateway serves.
+// checkHistory is the check of what the logs hold from their beginning.
+const checkHistory = "log history"
+
+// sweepLog verifies the logs slowly, round after round, while the gateway
+// serves.
 func (a *App) sweepLog(ctx context.Context) {
-	book, ok := any(a.book).(interface{ Sweep(context.Context) error })
-	if !ok {
-		return
-	}
-	err := book.Sweep(ctx)
-	if err == nil || ctx.Err() != nil {
-		return
-	}
-	a.health.Set("log history", stateFail, err.Error())
-	a.logError("the log does not verify", err)
-	a.news.add(auditlog.Act{Kind: auditlog.IntegrityFailed, Action: "log.sweep", Reason: clip(err.Error())})
-	a.log.Error("keep the data directory as it is", logs.Public("next", "ostiary audit verify"))
+	told := map[auditlog.Name]bool{}
+	a.book.Sweep(ctx, auditlog.Sweep{
+		Found: func(b *auditlog.Broken) {
+			a.health.Set(checkHistory, stateFail, b.Error())
+			if told[b.Log] {
+				return
+			}
+			told[b.Log] = true
+			a.logError("the log was changed by somebody else; keep the data directory as it is and look with: ostiary audit verify", b)
+			a.news.add(auditlog.Act{Kind: auditlog.IntegrityFailed, Action: "log.sweep", Subject: string(b.Log), Reason: clip(b.Error())})
+		},
+		Failed: func(err error) { a.logError("read the log to verify it", err) },
+		Round: func() {
+			if len(told) == 0 {
+				a.health.Set(checkHistory, stateOK, "")
+			}
+		},
+	})
 }

@@ -214,7 +214,7 @@ func (w *site) u09Environment(t *testing.T, dump string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := string(fds); strings.Contains(s, "records.jsonl") || strings.Contains(s, ".db") || strings.Contains(s, "socket:") || strings.Contains(s, "gateway/") {
+	if s := string(fds); strings.Contains(s, "log.reserve") || strings.Contains(s, ".db") || strings.Contains(s, "socket:") || strings.Contains(s, "gateway/") {
 		t.Errorf("the server inherited descriptors:\n%s", s)
 	}
 }
