@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"ostiary.dev/ostiary/internal/admin"
 	"ostiary.dev/ostiary/internal/clock"
 	"ostiary.dev/ostiary/internal/export"
+	"ostiary.dev/ostiary/internal/keys"
 )
 
 // remote is a log of an export as package export reads it, over any API.
@@ -139,10 +141,26 @@ func (c *cli) exportKeys(x admin.AuditExported, written []export.Written) map[st
 	if x.ReceiptVKey != "" {
 		files["receipt.vkey"] = strings.TrimSpace(x.ReceiptVKey)
 	}
+	if len(x.Rotations) > 0 {
+		files["rotations.jsonl"] = rotationLines(x.Rotations)
+	}
 	if x.Policy != "" {
 		files["witness.policy"] = strings.TrimSuffix(x.Policy, "\n")
 	}
 	return files
+}
+
+// rotationLines are the hand-overs of signing keys, one JSON object a line: how
+// somebody who trusts an older key comes to the one in the *.vkey file
+// (docs/formats/keystore.md).
+func rotationLines(all []keys.Rotation) string {
+	var lines []string
+	for _, t := range all {
+		if text, err := json.Marshal(t); err == nil {
+			lines = append(lines, string(text))
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // vacant refuses a place that holds anything, before anything is recorded.

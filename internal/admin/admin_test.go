@@ -274,7 +274,7 @@ func TestCredentialsIdentifyTheirAgent(t *testing.T) {
 		if !bytes.Contains(cred.KeyPEM, []byte("PRIVATE KEY")) || bytes.Count(cred.CertPEM, []byte("BEGIN CERTIFICATE")) != 2 {
 			t.Fatal("the certificate is not leaf and intermediate, or the key is missing")
 		}
-		v := identity.NewVerifier(w.ring.HashToken, "ostiary.local")
+		v := identity.NewVerifier(w.ring.MatchToken, "ostiary.local")
 		p, err := v.Verify(identity.Credential{Token: token.Token}, w.live.Load(), w.now)
 		if err != nil || p.ID != "app" {
 			t.Fatalf("got %+v, %v", p, err)

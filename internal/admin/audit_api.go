@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"iter"
 	"time"
+
+	"ostiary.dev/ostiary/internal/keys"
 )
 
 // AuditQuery selects lines of the record, oldest first. The zero value of a
@@ -142,7 +144,8 @@ type AuditExported struct {
 	Logs        []AuditExportOf `json:"logs"`
 	Picked      []AuditRef      `json:"picked,omitempty"`
 	ReceiptVKey string          `json:"receiptVKey"`
-	Policy      string          `json:"policy,omitempty"` // of witnesses
+	Rotations   []keys.Rotation `json:"rotations,omitempty"` // hand-overs of signing keys, the oldest first
+	Policy      string          `json:"policy,omitempty"`    // of witnesses
 	Software    string          `json:"software"`
 	Runner      string          `json:"runner"`
 }

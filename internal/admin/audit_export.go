@@ -56,6 +56,7 @@ func (o *operator) AuditExport(ctx context.Context, r AuditExport) (AuditExporte
 	if o.cfg.Witnesses != nil {
 		out.Policy = o.cfg.Witnesses.Policy()
 	}
+	out.Rotations = o.cfg.Ring.Rotations()
 	if len(out.Logs) > 0 {
 		out.ReceiptVKey = o.cfg.Ring.ReceiptVKey(receiptName(out.Logs[0].Origin))
 	}

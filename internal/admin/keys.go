@@ -80,7 +80,7 @@ type rotated struct {
 }
 
 // RotateKey makes a new version of a key; the data path goes on meanwhile.
-func (o *operator) RotateKey(_ context.Context, r RotateKey) (Done[KeyView], error) {
+func (o *operator) RotateKey(ctx context.Context, r RotateKey) (Done[KeyView], error) {
 	var out Done[KeyView]
 	if err := reasoned(r.Change, "a key is rotated"); err != nil {
 		return out, err
@@ -112,7 +112,30 @@ func (o *operator) RotateKey(_ context.Context, r RotateKey) (Done[KeyView], err
 	if err != nil {
 		return out, err
 	}
-	return Done[KeyView]{!r.DryRun, o.viewKey(info), rotationNotices(r, old)}, nil
+	notices := rotationNotices(r, old)
+	if made && r.Name == string(keys.LogSigning) {
+		notices = append(o.signAnew(ctx), notices...)
+	}
+	return Done[KeyView]{!r.DryRun, o.viewKey(info), notices}, nil
+}
+
+// signAnew lets the new key sign every log at once: from here on a checkpoint
+// under the old key alone is older than the rotation.
+func (o *operator) signAnew(ctx context.Context) []string {
+	notices := []string{}
+	if o.cfg.Book == nil {
+		return notices
+	}
+	for _, info := range o.cfg.Book.Logs() {
+		l, err := o.cfg.Book.Log(info.Name)
+		if err == nil {
+			_, _, err = l.Sign(ctx)
+		}
+		if err != nil {
+			notices = append(notices, "log "+string(info.Name)+" is signed by the new key from its next checkpoint on: "+err.Error())
+		}
+	}
+	return notices
 }
 
 // rotatable returns the key that would be rotated.

@@ -87,7 +87,7 @@ func (a *App) newHouse() (*house, error) {
 	l := c.Limits
 	h := &house{budget: quota.NewBudget(int64(l.BufferedBytes)), rate: quota.NewRate(l.CallsPerMinute)}
 	h.forward = a.newForward(h.budget)
-	h.who = &identify.Step{Verifier: identity.NewVerifier(a.ring.HashToken, keys.TrustDomain), Live: a.live, Clock: a.clock}
+	h.who = &identify.Step{Verifier: identity.NewVerifier(a.ring.MatchToken, keys.TrustDomain), Live: a.live, Clock: a.clock}
 	h.may = &authorize.Step{Live: a.live, Drift: a.drifted.add}
 	h.door = admit.New(admit.Config{
 		Names: c.ServedNames(), Origins: c.Listeners.Data.CORSOrigins, Trusted: prefixes(c.TrustedProxies), Handles: a.ring.Handles(), Clock: a.clock,

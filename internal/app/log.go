@@ -1,11 +1,13 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -53,7 +55,7 @@ func (a *App) openLog() error {
 	a.book, err = auditlog.Open(auditlog.Config{
 		Rows: a.reserve.Guard(a.store), Origin: originRoot + id + "/" + keys.DefaultTenant, Sealer: a.ring, Clock: a.clock,
 		Signer:  func(origin string) note.Signer { return a.ring.LogSigner(origin) },
-		VKeys:   a.ring.LogVKeys,
+		Signers: a.logSigners, VKeys: a.logVKeys, Signed: a.logSigned,
 		Stepped: a.news.stepped, Changed: a.news.changed, Restored: restored,
 	})
 	if err != nil {
@@ -74,6 +76,32 @@ func (a *App) openLog() error {
 	}
 	a.opened.took, a.opened.orphans = a.clock.Now().Sub(began), orphans
 	return nil
+}
+
+// logSigners returns who signs the next checkpoint of a log.
+func (a *App) logSigners(origin string) []note.Signer {
+	var all []note.Signer
+	for _, s := range a.ring.LogSigners(origin) {
+		all = append(all, s)
+	}
+	return all
+}
+
+// logSigned notes that both keys of a rotation have signed a stored checkpoint:
+// from the next one on the new key signs alone.
+func (a *App) logSigned(_ auditlog.Name, _ uint64, signed []byte) {
+	origin, _, _ := bytes.Cut(signed, []byte("\n"))
+	if bytes.Count(signed, append([]byte("\n\u2014 "), append(bytes.Clone(origin), ' ')...)) > 1 {
+		a.ring.HandedOver(string(origin))
+	}
+}
+
+// logVKeys returns the keys that signed checkpoints of a log, the present one
+// first.
+func (a *App) logVKeys(origin string) []string {
+	all := a.ring.LogVKeys(origin)
+	slices.Reverse(all)
+	return all
 }
 
 // opened is what the start of up says about the log.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -43,16 +44,17 @@ func (l *Log) noteSigned(s *signedTree) {
 	if now := l.signed.Load(); now == nil || now.Size <= s.Size {
 		l.signed.Store(s)
 	}
-	if now := l.cosigned.Load(); cosigned(s.Note) && (now == nil || now.Size <= s.Size) {
+	if now := l.cosigned.Load(); l.hasCosignature(s.Note) && (now == nil || now.Size <= s.Size) {
 		l.cosigned.Store(s)
 	}
 }
 
-// cosigned reports whether a note carries more signatures than the log's own.
-func cosigned(signed []byte) bool {
+// hasCosignature reports whether a note carries signatures of others than the
+// log: its own are in its own name, and after a rotation there are two.
+func (l *Log) hasCosignature(signed []byte) bool {
 	_, err := note.Open(signed, note.VerifierList())
 	var unverified *note.UnverifiedNoteError
-	return errors.As(err, &unverified) && len(unverified.Note.UnverifiedSigs) > 1
+	return errors.As(err, &unverified) && slices.ContainsFunc(unverified.Note.UnverifiedSigs, func(s note.Signature) bool { return s.Name != l.origin })
 }
 
 // Flush returns when everything that was submitted before has its fate.

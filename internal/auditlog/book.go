@@ -33,8 +33,12 @@ type Config struct {
 	// Signer returns the key that signs checkpoints of an origin, VKeys the
 	// public keys (C2SP vkey lines) that its checkpoints may carry, the present
 	// one first.
-	Signer func(origin string) note.Signer
-	VKeys  func(origin string) []string
+	// Both are asked for each checkpoint, since a key may be rotated meanwhile.
+	// Signers, when set, returns all who sign the next one: after a rotation
+	// also the key before it, so that whoever trusts that one can follow.
+	Signer  func(origin string) note.Signer
+	Signers func(origin string) []note.Signer
+	VKeys   func(origin string) []string
 
 	// Restored is the Unix second at which the gateway was restored from a
 	// backup; 0: never. Only the logs of that time are written and signed.
@@ -85,8 +89,6 @@ type Log struct {
 	book   *Book
 	name   Name
 	origin string
-	signer note.Signer
-	vkeys  []string
 	kinds  map[Kind]bool
 	shared bool // others append too, in transactions of theirs: the control log
 
@@ -205,11 +207,22 @@ func (b *Book) load(n Name) error {
 	return nil
 }
 
+// signers returns who signs the next checkpoint.
+func (l *Log) signers() []note.Signer {
+	if l.book.c.Signers != nil {
+		return l.book.c.Signers(l.origin)
+	}
+	return []note.Signer{l.book.c.Signer(l.origin)}
+}
+
+// vkeys returns the keys that a checkpoint of the log may be signed by.
+func (l *Log) vkeys() []string { return l.book.c.VKeys(l.origin) }
+
 // newLog returns a log that takes nothing yet.
 func (b *Book) newLog(n Name) *Log {
 	origin := b.c.Origin + "/" + string(n)
 	l := &Log{
-		book: b, name: n, origin: origin, signer: b.c.Signer(origin), vkeys: b.c.VKeys(origin), kinds: kindsOf(n),
+		book: b, name: n, origin: origin, kinds: kindsOf(n),
 		shared: n.IsControl(), closing: true,
 		wake: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{}), timer: time.NewTimer(time.Hour),
 	}

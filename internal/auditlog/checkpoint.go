@@ -51,8 +51,8 @@ func ParseTree(text string) (Tree, error) {
 }
 
 // signTree signs a checkpoint.
-func signTree(t Tree, signer note.Signer) ([]byte, error) {
-	signed, err := note.Sign(&note.Note{Text: t.text()}, signer)
+func signTree(t Tree, signers ...note.Signer) ([]byte, error) {
+	signed, err := note.Sign(&note.Note{Text: t.text()}, signers...)
 	if err != nil {
 		return nil, fmt.Errorf("sign checkpoint: %w", err)
 	}

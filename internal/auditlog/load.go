@@ -63,7 +63,7 @@ func (l *Log) newest() (*signedTree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("newest checkpoint of %s: %w", l.name, err)
 	}
-	tree, err := openTree(c.Note, l.origin, l.vkeys)
+	tree, err := openTree(c.Note, l.origin, l.vkeys())
 	if err != nil || tree.Size != c.Size {
 		return nil, &Broken{l.name, c.Size, "the newest checkpoint is not one that this gateway signed"}
 	}

@@ -29,7 +29,7 @@ func (l *Log) checkpoint(tree *edge) (Checkpoint, error) {
 	if signed := l.signed.Load(); signed != nil && signed.Size == tree.size && signed.tree.Root != root {
 		return Checkpoint{}, &Broken{l.name, tree.size, "the tree is not the one that was signed"}
 	}
-	signed, err := signTree(Tree{l.origin, tree.size, root}, l.signer)
+	signed, err := signTree(Tree{l.origin, tree.size, root}, l.signers()...)
 	if err != nil {
 		return Checkpoint{}, err
 	}
@@ -135,7 +135,7 @@ func (l *Log) save(c Checkpoint) error {
 
 // publish makes a stored checkpoint the newest.
 func (l *Log) publish(c Checkpoint) {
-	tree, err := openTree(c.Note, l.origin, l.vkeys)
+	tree, err := openTree(c.Note, l.origin, l.vkeys())
 	if err != nil || tree.Size != c.Size {
 		panic("auditlog: our own checkpoint does not open")
 	}
@@ -173,7 +173,7 @@ func (l *Log) Sign(ctx context.Context) (signed []byte, size uint64, err error) 
 func (l *Log) Cosign(size uint64, signed []byte) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
-	tree, err := openTree(signed, l.origin, l.vkeys)
+	tree, err := openTree(signed, l.origin, l.vkeys())
 	if err != nil {
 		return err
 	}
@@ -181,7 +181,7 @@ func (l *Log) Cosign(size uint64, signed []byte) error {
 	if err != nil {
 		return err
 	}
-	if was, err := openTree(old.Note, l.origin, l.vkeys); err != nil || was != tree {
+	if was, err := openTree(old.Note, l.origin, l.vkeys()); err != nil || was != tree {
 		return errors.Join(ErrCheckpoint, err)
 	}
 	old.Note = signed

@@ -220,7 +220,7 @@ func (v *verifier) compare() error {
 }
 
 func (v *verifier) fits(c Checkpoint) error {
-	tree, err := openTree(c.Note, v.log.origin, v.log.vkeys)
+	tree, err := openTree(c.Note, v.log.origin, v.log.vkeys())
 	if err != nil || tree.Size != c.Size || tree.Size != v.tree.size {
 		return v.bad(v.good, fmt.Sprintf("the checkpoint of %d entries is not one that this gateway signed", c.Size))
 	}

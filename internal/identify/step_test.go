@@ -36,7 +36,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w := &world{time: now, agent: registry.Agent{ID: "robot", State: registry.Active}}
-	w.Step = &Step{Verifier: identity.NewVerifier(ring.HashToken, keys.TrustDomain), Live: &registry.Live{}, Clock: clock.Fixed(func() time.Time { return w.time })}
+	w.Step = &Step{Verifier: identity.NewVerifier(ring.MatchToken, keys.TrustDomain), Live: &registry.Live{}, Clock: clock.Fixed(func() time.Time { return w.time })}
 	clear, id, hash := ring.NewToken()
 	w.clear, w.token = clear, registry.Token{ID: id, Agent: "robot", Hash: hash, ExpiresAt: now.Add(time.Hour)}
 	certPEM, _, serial, notAfter, err := ring.CA().IssueAgent("robot", 2*time.Hour, now)

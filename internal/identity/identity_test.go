@@ -36,7 +36,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{ring: ring, v: NewVerifier(ring.HashToken, keys.TrustDomain), tokens: make(map[string]string), certs: make(map[string]*x509.Certificate)}
+	w := &world{ring: ring, v: NewVerifier(ring.MatchToken, keys.TrustDomain), tokens: make(map[string]string), certs: make(map[string]*x509.Certificate)}
 	var tokens []registry.Token
 	var certs []registry.Certificate
 	add := func(label, agent string, change func(*registry.Token, *registry.Certificate)) {
@@ -137,7 +137,7 @@ func TestA18TokenRefusals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.v = NewVerifier(other.HashToken, keys.TrustDomain)
+	w.v = NewVerifier(other.MatchToken, keys.TrustDomain)
 	w.refuse(t, "another gateway's hash key", Credential{Token: good})
 }
 

@@ -26,7 +26,7 @@ var (
 // purpose, or a subject's. From then on it seals and opens nothing. The
 // current version of a purpose is refused (ErrInUse): rotate it first.
 func (r *Ring) Condemn(id string) (Tombstone, error) {
-	return r.condemn(id, clock.Clock{}.Now().UTC())
+	return r.condemn(id, clock.Clock{}.Now().UTC().Truncate(time.Second))
 }
 
 func (r *Ring) condemn(id string, now time.Time) (Tombstone, error) {
@@ -216,7 +216,7 @@ func (r *Ring) replay(s *state, id string) (bool, error) {
 	if errors.Is(err, ErrInUse) {
 		for _, p := range purposes() {
 			if s.current(p).hexID() == id {
-				bumpSigned(s, p, RotateOptions{now: clock.Clock{}.Now().UTC()})
+				bumpSigned(s, p, RotateOptions{now: clock.Clock{}.Now().UTC().Truncate(time.Second)})
 			}
 		}
 		_, err = r.order(s, id)

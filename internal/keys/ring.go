@@ -75,15 +75,16 @@ func createWith(dir string, o Options, now time.Time) (*Ring, error) {
 // fillFolder writes every key file of a new gateway and syncs dir.
 func fillFolder(dir string, o Options, now time.Time) (*Ring, error) {
 	folder := Folder(dir)
+	born := now.UTC().Truncate(time.Second)
 	top, err := makeRoot(folder, o)
 	if err != nil {
 		return nil, err
 	}
-	s := newState(now.UTC())
+	s := newState(born)
 	if err := recoverable(folder, s, top, o.Recovery); err != nil {
 		return nil, err
 	}
-	w, err := wrapTenant(o.context(), top, s.tenant.key, now.UTC())
+	w, err := wrapTenant(o.context(), top, s.tenant.key, born)
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +221,7 @@ func upgrade(folder string, data []byte, o Options) (*Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := clock.Clock{}.Now().UTC()
+	now := clock.Clock{}.Now().UTC().Truncate(time.Second)
 	s, err := decodeKeystore1(data, key, now)
 	if err != nil {
 		return nil, fmt.Errorf("%s %w", path, err)

@@ -35,7 +35,7 @@ func (o RotateOptions) context() context.Context { return Options{Context: o.Con
 // old versions of a purpose still open. Values in use are not touched.
 func (r *Ring) Rotate(name string, o RotateOptions) (Info, error) {
 	if o.now.IsZero() {
-		o.now = clock.Clock{}.Now().UTC()
+		o.now = clock.Clock{}.Now().UTC().Truncate(time.Second)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -150,7 +150,7 @@ func (r *Ring) MoveRoot(o Options) error {
 	if r.readOnly {
 		return fmt.Errorf("move the root key: %w", ErrReadOnly)
 	}
-	if err := r.moveRoot(o, o.provider(), clock.Clock{}.Now().UTC()); err != nil {
+	if err := r.moveRoot(o, o.provider(), clock.Clock{}.Now().UTC().Truncate(time.Second)); err != nil {
 		return fmt.Errorf("move the root key: %w", err)
 	}
 	return nil

@@ -60,7 +60,7 @@ func (r *Ring) Subject(name string) (Subject, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s, err := r.subjects.create(name, r.state.Load().current(Subjects), clock.Clock{}.Now().UTC())
+	s, err := r.subjects.create(name, r.state.Load().current(Subjects), clock.Clock{}.Now().UTC().Truncate(time.Second))
 	if err != nil {
 		return Subject{}, fmt.Errorf("make a subject: %w", err)
 	}
