@@ -43,8 +43,8 @@ func (o *operator) AuditExport(ctx context.Context, r AuditExport) (AuditExporte
 		return AuditExported{}, err
 	}
 	for _, info := range o.cfg.Book.Logs() {
-		if x.picked != nil && x.picked[string(info.Name)] == nil {
-			continue
+		if info.Size == 0 || x.picked != nil && x.picked[string(info.Name)] == nil {
+			continue // an empty log has no checkpoint yet
 		}
 		one, err := o.exportOf(ctx, info.Name)
 		if err != nil {

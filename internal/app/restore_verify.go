@@ -183,19 +183,19 @@ const maxExportLine = 1 << 20
 // verifying them as an outsider does: with the keys of this gateway, and that
 // each continues the one in the backup.
 func (w *restoring) exported(dir string) (all []keys.Tombstone, err error) {
-	folders, err := filepath.Glob(filepath.Join(dir, "control*"))
+	found, err := filepath.Glob(filepath.Join(dir, "control*", "checkpoint"))
 	if err != nil {
 		return nil, err
 	}
 	if _, err := os.Stat(filepath.Join(dir, "checkpoint")); err == nil {
-		folders = []string{dir}
+		found = []string{filepath.Join(dir, "checkpoint")}
 	}
-	if len(folders) == 0 {
+	if len(found) == 0 {
 		return nil, &admin.Error{Code: admin.NotFound, Message: "there is no export of a control log in " + dir,
 			Fix: "make one where the newer log is: ostiary audit export --out DIR"}
 	}
-	for _, folder := range folders {
-		some, err := w.exportedLog(folder)
+	for _, checkpoint := range found {
+		some, err := w.exportedLog(filepath.Dir(checkpoint))
 		if err != nil {
 			return nil, err
 		}
