@@ -74,6 +74,9 @@ func Restore(ctx context.Context, dir string, o Options, r RestoreOptions) (out 
 	}
 	w := &restoring{ctx: ctx, dir: dir, o: o, r: r, ids: ids, out: &out}
 	err = w.run()
+	if ctx.Err() != nil {
+		return RestoreResult{}, errors.Join(ctx.Err(), err)
+	}
 	if err != nil {
 		return RestoreResult{}, explainRestore(err)
 	}
