@@ -54,6 +54,16 @@ func Evidence(file io.ReaderAt, size int64, o EvidenceOptions) (EvidenceReport, 
 		return EvidenceReport{}, err
 	}
 	r := EvidenceReport{Files: len(p.files)}
+	if p.files["keys/rotations.jsonl"] != nil {
+		file, err := p.read("keys/rotations.jsonl")
+		if err != nil {
+			return EvidenceReport{}, err
+		}
+		if o.Keys, err = Follow(o.Keys, "log-signing", file); err != nil {
+			return EvidenceReport{}, err
+		}
+		p.used["keys/rotations.jsonl"] = true
+	}
 	for _, name := range p.names("events/") {
 		log, ok := strings.CutSuffix(strings.TrimPrefix(name, "events/"), ".jsonl")
 		if !ok {

@@ -105,8 +105,11 @@ func (k Key) ID() string { return fmt.Sprintf("%s+%08x", k.name, k.hash) }
 
 // String returns the key in its one-line form.
 func (k Key) String() string {
-	return k.ID() + "+" + base64.StdEncoding.EncodeToString(append([]byte{k.alg}, k.public...))
+	return k.ID() + "+" + encode64(k.raw())
 }
+
+// raw is the algorithm and the key.
+func (k Key) raw() []byte { return append([]byte{k.alg}, k.public...) }
 
 // Verify reports whether sig is the key's signature of msg. A cosignature is
 // checked with the time in it.
@@ -132,6 +135,8 @@ func (k Key) Verify(msg, sig []byte) bool {
 // breaks, no stray bits at the end. Else one signed statement would have many
 // spellings (TestBase64HasOneSpelling).
 func decode64(s string) ([]byte, error) { return decodeStrict(base64.StdEncoding, s) }
+
+func encode64(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
 
 func decodeStrict(e *base64.Encoding, s string) ([]byte, error) {
 	if strings.ContainsAny(s, "\r\n") {

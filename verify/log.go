@@ -38,11 +38,15 @@ type LogReport struct {
 // Log verifies an exported log in the folder fsys: the signature of its
 // checkpoint; every tile, recomputed from the entries; that the entries make
 // the root that was signed; the form of each leaf; that entries.jsonl says what
-// the entries say and what they committed to. It reads each file once and keeps
+// the entries say and what they committed to. When the key of the log was
+// rotated, rotations.jsonl leads from an earlier key to the present one. It reads each file once and keeps
 // a few tiles in memory, however long the log is.
 //
 // The error is a *Broken when something does not verify.
 func Log(fsys fs.FS, o LogOptions) (LogReport, error) {
+	if err := o.follow(fsys); err != nil {
+		return LogReport{}, err
+	}
 	c, err := openCheckpoint(fsys, "checkpoint", o)
 	if err != nil {
 		return LogReport{}, err
@@ -60,6 +64,21 @@ func Log(fsys fs.FS, o LogOptions) (LogReport, error) {
 		return r, err
 	}
 	return r, nil
+}
+
+// follow adds the keys that those of the caller handed over to.
+func (o *LogOptions) follow(fsys fs.FS) error {
+	file, err := readFile(fsys, "rotations.jsonl", maxRotations)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil && found(err):
+		return broken(NoIndex, "%s", err)
+	case err != nil:
+		return err
+	}
+	o.Keys, err = Follow(o.Keys, "log-signing", file)
+	return err
 }
 
 func openCheckpoint(fsys fs.FS, path string, o LogOptions) (Checkpoint, error) {

@@ -109,6 +109,11 @@ func writeLog(ctx context.Context, dir string, s Source, o Options) (Written, er
 	if err := put(filepath.Join(folder, "log.vkey"), []byte(strings.TrimSpace(s.VKey())+"\n")); err != nil {
 		return Written{}, err
 	}
+	if r := rotations(s); len(r) > 0 {
+		if err := put(filepath.Join(folder, "rotations.jsonl"), r); err != nil {
+			return Written{}, err
+		}
+	}
 	w := Written{Log: s.Log(), Origin: s.Origin(), Folder: Folder(s.Log()), Size: size}
 	w.Readable, err = writeEntries(ctx, folder, s, size, o)
 	if err != nil {

@@ -125,6 +125,11 @@ func (p Pack) front(z *packer) error {
 	if p.Receipts != "" {
 		z.add("keys/receipts.vkey", []byte(strings.TrimSpace(p.Receipts)+"\n"))
 	}
+	if len(p.Sources) > 0 { // one key signs all logs of a gateway
+		if r := rotations(p.Sources[0]); len(r) > 0 {
+			z.add("keys/rotations.jsonl", r)
+		}
+	}
 	given := map[string]bool{}
 	for _, a := range p.Extra {
 		if given[a.Name] {

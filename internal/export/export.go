@@ -37,6 +37,22 @@ type Source interface {
 	Hashes(ctx context.Context, at []int64) ([]tlog.Hash, error)
 }
 
+// Rotated is a Source whose key has handed over to another before. Its
+// hand-overs go along, so that whoever has an earlier key can follow.
+type Rotated interface {
+	// Rotations returns the hand-overs of signing keys, one JSON object a line,
+	// the oldest first (docs/formats/keystore.md); empty when there are none.
+	Rotations() []byte
+}
+
+// rotations returns the hand-overs of a source.
+func rotations(s Source) []byte {
+	if r, ok := s.(Rotated); ok {
+		return r.Rotations()
+	}
+	return nil
+}
+
 // Entry is one entry as it is disclosed.
 type Entry struct {
 	Index uint64

@@ -313,3 +313,15 @@ func plain(m map[string]any) []byte {
 
 // ReceiptSigner is the gateway's signer of receipts.
 func ReceiptSigner() Signer { return NewSigner(Gateway+"/receipts", "receipts") }
+
+// Rotation returns the line by which a signer hands over to the next.
+func Rotation(from, to Signer, purpose string, compromised bool) []byte {
+	at := time.Unix(1795910000, 0).UTC()
+	old, next := from.raw()[1:], to.raw()[1:]
+	b64 := base64.StdEncoding.EncodeToString
+	text := fmt.Appendf(nil, "ostiary-key-rotation/1\n%s\n2\n%d\n%t\n%s\n%s\n", purpose, at.Unix(), compromised, b64(old), b64(next))
+	return append(plain(map[string]any{
+		"purpose": purpose, "version": 2, "at": at, "old_public": old, "new_public": next, "compromised": compromised,
+		"old_sig": ed25519.Sign(from.private, text), "new_sig": ed25519.Sign(to.private, text),
+	}), '\n')
+}
