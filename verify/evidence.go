@@ -253,7 +253,7 @@ func (p *pack) log(name string, o EvidenceOptions) (EvidenceLog, error) {
 		return EvidenceLog{}, broken(NoIndex, "checkpoints/%s: %s", name, err)
 	}
 	l := EvidenceLog{Origin: c.Origin, Size: c.Size, Witnesses: c.Witnesses}
-	if err := p.sameKey(name, c); err != nil {
+	if err := p.sameKey(name, o.Keys); err != nil {
 		return l, err
 	}
 	lines, err := p.read("events/" + name + ".jsonl")
@@ -287,9 +287,9 @@ func (p *pack) log(name string, o EvidenceOptions) (EvidenceLog, error) {
 	return l, nil
 }
 
-// sameKey refuses a pack that shows its reader another key than the one that
-// its caller trusts.
-func (p *pack) sameKey(name string, c Checkpoint) error {
+// sameKey refuses a pack that shows its reader another key than one that its
+// caller trusts.
+func (p *pack) sameKey(name string, trusted []Key) error {
 	file, err := p.read("keys/" + name + ".vkey")
 	if err != nil {
 		return err
@@ -299,12 +299,12 @@ func (p *pack) sameKey(name string, c Checkpoint) error {
 		return broken(NoIndex, "keys/%s.vkey: %s", name, err)
 	}
 	for _, k := range keys {
-		if slices.ContainsFunc(c.Signers, func(s Key) bool { return s.String() == k.String() }) {
-			p.used["keys/"+name+".vkey"] = true
-			return nil
+		if !slices.ContainsFunc(trusted, func(t Key) bool { return t.String() == k.String() }) {
+			return broken(NoIndex, "keys/%s.vkey is not the key that was given for this check", name)
 		}
 	}
-	return broken(NoIndex, "keys/%s.vkey is not the key that signed the checkpoint", name)
+	p.used["keys/"+name+".vkey"] = true
+	return nil
 }
 
 // entry verifies one line of events and its proof under the checkpoint, whose

@@ -22,10 +22,10 @@ type args struct {
 // switches.
 func flags() (files map[string][]string, switches map[string][]string) {
 	return map[string][]string{
-			"log":      {"key", "witness-policy", "old"},
-			"proof":    {"key", "witness-policy", "leaf", "entry"},
-			"receipt":  {"key", "witness-policy", "answer", "request", "log-key", "proof"},
-			"evidence": {"key", "witness-policy"},
+			"log":      {"key", "witness-policy", "rotations", "old"},
+			"proof":    {"key", "witness-policy", "rotations", "leaf", "entry"},
+			"receipt":  {"key", "witness-policy", "rotations", "answer", "request", "log-key", "proof"},
+			"evidence": {"key", "witness-policy", "rotations"},
 		}, map[string][]string{
 			"log": {"tiles-only"},
 		}
@@ -103,8 +103,25 @@ func (a *args) one(name string) string {
 	return ""
 }
 
-// keys reads the key files of a flag.
+// keys reads the key files of a flag, and follows them to the keys that they
+// handed over to.
 func (a *args) keys(flag string) ([]verify.Key, error) {
+	all, err := a.keyFiles(flag)
+	if err != nil {
+		return nil, err
+	}
+	rotations, err := a.file("rotations")
+	if rotations == nil {
+		return all, err
+	}
+	purpose := "log-signing"
+	if a.command == "receipt" && flag == "key" {
+		purpose = "receipt-signing"
+	}
+	return verify.Follow(all, purpose, rotations)
+}
+
+func (a *args) keyFiles(flag string) ([]verify.Key, error) {
 	var all []verify.Key
 	for _, path := range a.values[flag] {
 		file, err := readFile(path)

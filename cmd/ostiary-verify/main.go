@@ -102,6 +102,7 @@ const help = `ostiary-verify checks what an Ostiary gateway gives away, with pub
   ostiary-verify evidence FILE --key FILE   an evidence pack
 
   --key FILE               public key of the log, or of receipts; may be given again
+  --rotations FILE         hand-overs from the given key to later ones; log and evidence find their own
   --witness-policy FILE    the witnesses that must have signed the checkpoint (c2sp.org/tlog-policy)
   -o json                  the report as JSON
 

@@ -23,11 +23,13 @@ type remote struct {
 	api    admin.API
 	export string
 	of     admin.AuditExportOf
+	handed []byte // the hand-overs of signing keys, as lines
 }
 
-func (r remote) Log() string    { return r.of.Log }
-func (r remote) Origin() string { return r.of.Origin }
-func (r remote) VKey() string   { return r.of.VKey }
+func (r remote) Log() string       { return r.of.Log }
+func (r remote) Origin() string    { return r.of.Origin }
+func (r remote) VKey() string      { return r.of.VKey }
+func (r remote) Rotations() []byte { return r.handed }
 func (r remote) Checkpoint(context.Context) ([]byte, uint64, error) {
 	return []byte(r.of.Note), r.of.Signed, nil
 }
@@ -70,8 +72,12 @@ func (r remote) Hashes(ctx context.Context, at []int64) ([]tlog.Hash, error) {
 
 func sources(api admin.API, x admin.AuditExported) []export.Source {
 	var all []export.Source
+	var handed []byte
+	if len(x.Rotations) > 0 {
+		handed = []byte(rotationLines(x.Rotations) + "\n")
+	}
 	for _, of := range x.Logs {
-		all = append(all, remote{api, x.Export, of})
+		all = append(all, remote{api, x.Export, of, handed})
 	}
 	return all
 }
