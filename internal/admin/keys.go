@@ -131,7 +131,7 @@ func (o *operator) signAnew(ctx context.Context) []string {
 		if err == nil {
 			_, _, err = l.Sign(ctx)
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, auditlog.ErrNotFound) { // an empty log has nothing to sign
 			notices = append(notices, "log "+string(info.Name)+" is signed by the new key from its next checkpoint on: "+err.Error())
 		}
 	}

@@ -9,10 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"ostiary.dev/ostiary/internal/admin"
 	"ostiary.dev/ostiary/internal/keys"
 )
+
+// moveWait is how long a move waits for another command to end.
+const moveWait = 2 * time.Second
 
 // MoveRoot moves the root key of the stopped gateway in dir to the place that
 // to.Root and to.RootSet name, and writes that into its configuration. The key
@@ -25,6 +29,7 @@ func MoveRoot(ctx context.Context, dir string, o Options, to InitOptions, c admi
 	if err := to.absoluteRoot(); err != nil {
 		return "", "", err
 	}
+	o.Wait = min(o.Wait, moveWait) // another command ends soon, a gateway does not
 	a, err := Open(ctx, dir, o)
 	if errors.Is(err, ErrLocked) {
 		err = &admin.Error{Code: admin.Unavailable, Message: "the gateway in this directory runs", Fix: "stop it; the root key moves while it is stopped"}
