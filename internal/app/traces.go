@@ -18,7 +18,7 @@ func (a *App) startTraces(ctx context.Context) (func(context.Context) error, err
 	}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { a.logError("send traces", err) }))
 	tracer, err := meter.NewTracer(ctx, meter.TraceConfig{
-		Endpoint: t.OTLPEndpoint, Ratio: *t.SampleRatio, Version: a.options.Version,
+		Endpoint: t.OTLPEndpoint, Ratio: *t.SampleRatio, Version: a.options.Version, Known: knownMethod,
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			return a.guard.Dial(ctx, network, address, t.Private)
 		},

@@ -116,6 +116,37 @@ func TestObserveDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// TestSpanOfAnUnknownMethod: a method that no protocol version has is the
+// caller's own text.
+func TestSpanOfAnUnknownMethod(t *testing.T) {
+	for known, want := range map[bool]string{true: "tools/call", false: other} {
+		out := tracetest.NewInMemoryExporter()
+		tr := newTracer(out, TraceConfig{Ratio: 1, Known: func(string) bool { return known }})
+		x := stream("wiki")
+		if x.Method() != "tools/call" {
+			t.Fatalf("the method is %q", x.Method())
+		}
+		tr.Start(x)
+		tr.End(x, time.Unix(103, 0))
+		if err := tr.provider.ForceFlush(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		for _, span := range out.GetSpans() {
+			if span.Name != want {
+				t.Errorf("the span is %q, want %q", span.Name, want)
+			}
+			for _, a := range span.Attributes {
+				if a.Key == attrMethod && a.Value.AsString() != want {
+					t.Errorf("the attribute is %q, want %q", a.Value.AsString(), want)
+				}
+			}
+		}
+		if err := tr.Close(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestSpanContinuesTheCallersTrace(t *testing.T) {
 	out := tracetest.NewInMemoryExporter()
 	tr := newTracer(out, TraceConfig{Ratio: 0, Version: "test"})

@@ -24,6 +24,9 @@ type TraceConfig struct {
 	Endpoint string  // URL of an OTLP/HTTP collector
 	Ratio    float64 // part of the exchanges that are traced, 0 to 1
 	Version  string  // of the gateway
+	// Known says whether a method is one of the protocol's. Any other is the
+	// caller's own text, which a collector gets nothing of (TestNoByteTells).
+	Known func(method string) bool
 	// Dial reaches the collector; it is the guarded dialler.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -33,6 +36,7 @@ type TraceConfig struct {
 type Tracer struct {
 	provider *sdk.TracerProvider
 	tracer   trace.Tracer
+	known    func(method string) bool
 	spans    sync.Map // id of the exchange -> trace.Span
 }
 
@@ -66,7 +70,15 @@ func newTracer(out sdk.SpanExporter, c TraceConfig) *Tracer {
 		sdk.WithResource(resource.NewSchemaless(
 			attrService.String("ostiary"), attrServiceVersion.String(c.Version))),
 	)
-	return &Tracer{provider: p, tracer: p.Tracer("ostiary.dev/ostiary")}
+	return &Tracer{provider: p, tracer: p.Tracer("ostiary.dev/ostiary"), known: c.Known}
+}
+
+// method is the name of x in a trace.
+func (t *Tracer) method(x *exchange.Exchange) string {
+	if name := x.Method(); t.known != nil && t.known(name) {
+		return name
+	}
+	return other
 }
 
 // Start begins the span of x, whose request is known. Its parent is what the
@@ -79,7 +91,7 @@ func (t *Tracer) Start(x *exchange.Exchange) {
 	if up, ok := t.spans.Load(x.Parent); ok && x.Parent != "" {
 		ctx = trace.ContextWithSpan(ctx, up.(trace.Span))
 	}
-	_, span := t.tracer.Start(ctx, x.Method(), trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(x.Start))
+	_, span := t.tracer.Start(ctx, t.method(x), trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(x.Start))
 	t.spans.Store(x.ID, span)
 }
 
@@ -108,7 +120,7 @@ func (t *Tracer) End(x *exchange.Exchange, now time.Time) {
 		return
 	}
 	span := held.(trace.Span)
-	span.SetAttributes(attrExchange.String(x.ID), attrMethod.String(x.Method()), attrOutcome.String(string(x.Outcome)))
+	span.SetAttributes(attrExchange.String(x.ID), attrMethod.String(t.method(x)), attrOutcome.String(string(x.Outcome)))
 	if x.Version != "" {
 		span.SetAttributes(attrVersion.String(string(x.Version)))
 	}

@@ -26,7 +26,10 @@ const (
 )
 
 // Scanner looks for values in many forms.
-type Scanner struct{ needles []needle }
+type Scanner struct {
+	needles []needle
+	allowed [][]byte
+}
 
 type needle struct {
 	what, form string
@@ -39,9 +42,15 @@ type Hit struct {
 	What  string // the value's name
 	Form  string
 	At    int
+	Near  []byte // what stands around it, for whoever looks for the leak
 }
 
-func (h Hit) String() string { return fmt.Sprintf("%s: %s as %s at %d", h.Place, h.What, h.Form, h.At) }
+func (h Hit) String() string {
+	return fmt.Sprintf("%s: %s as %s at %d, in %q", h.Place, h.What, h.Form, h.At, h.Near)
+}
+
+// near is how many bytes a Hit shows before and after the value.
+const near = 48
 
 // Look adds a value of at least 12 bytes: shorter ones are found by chance.
 func (s *Scanner) Look(what, value string) {
@@ -52,6 +61,9 @@ func (s *Scanner) Look(what, value string) {
 		s.needles = append(s.needles, needle{what, form, b})
 	}
 }
+
+// Allow says that a value may stand as it is; in another form it is found.
+func (s *Scanner) Allow(value string) { s.allowed = append(s.allowed, []byte(value)) }
 
 // forms returns how a value may stand in bytes.
 func forms(value string) map[string][]byte {
@@ -94,10 +106,14 @@ func aligned(enc *base64.Encoding, raw []byte, shift int) []byte {
 func (s *Scanner) Bytes(place string, b []byte) []Hit { return s.scan(place, b, 0) }
 
 func (s *Scanner) scan(place string, b []byte, depth int) (hits []Hit) {
+	for _, value := range s.allowed {
+		b = bytes.ReplaceAll(b, value, make([]byte, len(value)))
+	}
 	for _, n := range s.needles {
-		if at := bytes.Index(b, n.bytes); at >= 0 {
-			hits = append(hits, Hit{place, n.what, n.form, at})
-		}
+		n.each(b, func(at int) {
+			around := b[max(0, at-near):min(len(b), at+len(n.bytes)+near)]
+			hits = append(hits, Hit{place, n.what, n.form, at, slices.Clone(around)})
+		})
 	}
 	if depth == maxDepth {
 		return hits
@@ -131,6 +147,19 @@ func unpack(b []byte) map[string][]byte {
 		}
 	}
 	return out
+}
+
+// most is how many places of one value in one stream are shown.
+const most = 8
+
+// each calls fn for the places of n.
+func (n needle) each(b []byte, fn func(at int)) {
+	shown := 0
+	each(b, string(n.bytes), func(at int) {
+		if shown++; shown <= most {
+			fn(at)
+		}
+	})
 }
 
 // each calls fn for every place of head.

@@ -128,3 +128,21 @@ func TestScannerWalks(t *testing.T) {
 		t.Errorf("found %v in %d bytes (%v)", hits, seen, err)
 	}
 }
+
+// TestScannerAllows: what may stand as it is may not stand in another form, and
+// hides nothing beside it.
+func TestScannerAllows(t *testing.T) {
+	s := &Scanner{}
+	s.Look("prefix", "zq7-a-canary-")
+	s.Allow("zq7-a-canary-reason")
+	if hits := s.Bytes("allowed", []byte("because zq7-a-canary-reason")); hits != nil {
+		t.Errorf("found %v", hits)
+	}
+	for _, text := range []string{
+		"because zq7-a-canary-reason and zq7-a-canary-name", base64.StdEncoding.EncodeToString([]byte("zq7-a-canary-reason")),
+	} {
+		if hits := s.Bytes("others", []byte(text)); len(hits) == 0 {
+			t.Errorf("nothing is found in %s", text)
+		}
+	}
+}
