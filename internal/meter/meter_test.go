@@ -123,6 +123,7 @@ func TestSpanOfAnUnknownMethod(t *testing.T) {
 		out := tracetest.NewInMemoryExporter()
 		tr := newTracer(out, TraceConfig{Ratio: 1, Known: func(string) bool { return known }})
 		x := stream("wiki")
+		x.Verb, x.Pending = exchange.Post, &exchange.Pending{Method: "tools/call"}
 		if x.Method() != "tools/call" {
 			t.Fatalf("the method is %q", x.Method())
 		}

@@ -100,10 +100,14 @@ func (m *Meters) server(x *exchange.Exchange) string {
 	return id
 }
 
-func (m *Meters) method(x *exchange.Exchange) string {
+func (m *Meters) method(x *exchange.Exchange) string { return named(x, m.known) }
+
+// named is the method of x when it is the protocol's; others are the caller's
+// own text, and all alike.
+func named(x *exchange.Exchange, known func(string) bool) string {
 	name := x.Method()
 	switch {
-	case name == "GET" || name == "DELETE" || name != "" && m.known(name):
+	case name == "GET" || name == "DELETE" || name != "" && known != nil && known(name):
 		return name
 	}
 	return other

@@ -75,10 +75,7 @@ func newTracer(out sdk.SpanExporter, c TraceConfig) *Tracer {
 
 // method is the name of x in a trace.
 func (t *Tracer) method(x *exchange.Exchange) string {
-	if name := x.Method(); t.known != nil && t.known(name) {
-		return name
-	}
-	return other
+	return named(x, t.known)
 }
 
 // Start begins the span of x, whose request is known. Its parent is what the
