@@ -52,6 +52,10 @@ type Config struct {
 	Book     *auditlog.Book // nil: the log cannot be read
 
 	Witnesses Witnesses // nil: no witness is asked
+
+	// RootKey says whether a root key outside the data directory can be used
+	// now. Nil: it lies in the data directory.
+	RootKey func(context.Context) error
 }
 
 // receiptName is the name of the key of receipts: that of the gateway, which

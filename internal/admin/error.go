@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"ostiary.dev/ostiary/internal/fault"
+	"ostiary.dev/ostiary/internal/kms"
 	"ostiary.dev/ostiary/internal/registry"
 )
 
@@ -66,6 +67,12 @@ func asError(what string, err error) error {
 	case fault.Is(err, fault.LogUnavailable):
 		return &Error{Code: Unavailable, Message: "the change cannot be recorded, so it is refused", Cause: err.Error(),
 			Fix: "free space on the data directory's disk"}
+	case kms.Fix(err) != "":
+		code := Invalid
+		if errors.Is(err, kms.ErrUnreachable) {
+			code = Unavailable
+		}
+		return &Error{Code: code, Message: what + " could not be processed", Cause: err.Error(), Fix: kms.Fix(err)}
 	}
 	return &Error{Code: Failed, Message: what + " could not be processed", Cause: err.Error()}
 }

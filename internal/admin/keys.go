@@ -89,6 +89,11 @@ func (o *operator) RotateKey(ctx context.Context, r RotateKey) (Done[KeyView], e
 	if err != nil {
 		return out, err
 	}
+	ctx, done, err := o.rootKey(ctx, r.Name)
+	if err != nil {
+		return out, err
+	}
+	defer done()
 	kind := "key.rotate"
 	if r.Compromised {
 		kind = "key.compromise"
@@ -99,7 +104,7 @@ func (o *operator) RotateKey(ctx context.Context, r RotateKey) (Done[KeyView], e
 			return nil, nil
 		}
 		var err error
-		if info, err = o.cfg.Ring.Rotate(r.Name, keys.RotateOptions{Compromised: r.Compromised}); err != nil {
+		if info, err = o.cfg.Ring.Rotate(r.Name, keys.RotateOptions{Context: ctx, Compromised: r.Compromised}); err != nil {
 			return nil, asKeyError(r.Name, err)
 		}
 		made = true
@@ -136,6 +141,24 @@ func (o *operator) signAnew(ctx context.Context) []string {
 		}
 	}
 	return notices
+}
+
+// rootPatience is how long a change may wait for a key service. It holds the
+// store's transaction, and with it every call that waits for the log.
+const rootPatience = 5 * time.Second
+
+// rootKey asks a remote root key before a change that needs it begins: a key
+// service that is out of reach must not hold up the calls of a gateway that
+// serves (TestRemoteRootKey). The context is for the change.
+func (o *operator) rootKey(ctx context.Context, name string) (context.Context, context.CancelFunc, error) {
+	if o.cfg.RootKey == nil || name != keys.RootKey && name != keys.TenantKey {
+		return ctx, func() {}, nil
+	}
+	if err := o.cfg.RootKey(ctx); err != nil {
+		return nil, nil, asKeyError(name, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, rootPatience)
+	return ctx, cancel, nil
 }
 
 // rotatable returns the key that would be rotated.

@@ -192,7 +192,7 @@ func (a *App) open(ctx context.Context) error {
 	a.meters.Log(reg, a.logState)
 	a.admin, err = admin.New(admin.Config{
 		Store: a.store, Ring: a.ring, Live: a.live, Recorder: a.record, Clock: a.clock, Gateway: a.gateway, Book: a.book,
-		Archiver: archiver{a},
+		Archiver: archiver{a}, RootKey: a.rootKey(),
 	})
 	if err != nil {
 		return err

@@ -146,6 +146,21 @@ type usedRoot struct {
 
 type rootUse struct{ err error }
 
+// rootKey asks a remote root key; nil for one in the data directory.
+func (a *App) rootKey() func(context.Context) error {
+	if a.root == nil {
+		return nil
+	}
+	return a.root.Check
+}
+
+// Check notes its end, too: operators' commands ask it.
+func (u *usedRoot) Check(ctx context.Context) error {
+	err := u.Root.Check(ctx)
+	u.note(err)
+	return err
+}
+
 // note keeps err, unless it says something about what was given rather than
 // about the service.
 func (u *usedRoot) note(err error) {

@@ -73,6 +73,15 @@ func TestRemoteRootKey(t *testing.T) {
 	if _, err := a.ring.Rotate(keys.RootKey, keys.RotateOptions{Context: t.Context()}); !errors.Is(err, kms.ErrUnreachable) {
 		t.Errorf("a rotation during the outage: %v", err)
 	}
+	for _, name := range []string{keys.RootKey, keys.TenantKey} {
+		_, err := a.API().RotateKey(t.Context(), admin.RotateKey{Name: name, Change: admin.Change{Reason: "yearly"}})
+		if known := (*admin.Error)(nil); !errors.As(err, &known) || known.Code != admin.Unavailable || known.Fix == "" {
+			t.Errorf("an operator's rotation of %s during the outage: %v", name, err)
+		}
+	}
+	if _, err := a.API().RotateKey(t.Context(), admin.RotateKey{Name: string(keys.Audit), Change: admin.Change{Reason: "yearly"}}); err != nil {
+		t.Errorf("a key below needs the key service: %v", err)
+	}
 	checks := a.health.Checks()
 	at := slices.IndexFunc(checks, func(c admin.Check) bool { return c.Name == checkRoot })
 	if at < 0 || checks[at].State != stateDegraded || !strings.Contains(checks[at].Detail, "a restart would be refused") {
@@ -276,7 +285,51 @@ func TestPassphraseRootKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	phrase = "another"
-	if _, err := Open(context.Background(), dir, Options{Environ: environ}); !errors.Is(err, keys.ErrPassphrase) {
+	if _, err := Open(context.Background(), dir, Options{Environ: environ}); err == nil || !strings.Contains(err.Error(), keys.ErrPassphrase.Error()) {
 		t.Errorf("a wrong passphrase: %v", err)
 	}
+}
+
+// TestMoveRootKey moves the root key out of the data directory and back. The
+// keys stay the same, and no file of the old root key is left.
+func TestMoveRootKey(t *testing.T) {
+	engine, _, o := keyService(t)
+	dir := filepath.Join(t.TempDir(), "D")
+	if err := Init(dir, InitOptions{Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0"}); err != nil {
+		t.Fatal(err)
+	}
+	ring, done, err := Keys(t.Context(), dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := ring.Seal(keys.Audit, sealedValue, []byte("value"))
+	if err := errors.Join(err, done()); err != nil {
+		t.Fatal(err)
+	}
+	opens := func(want int) {
+		t.Helper()
+		ring, done, err := Keys(t.Context(), dir, Options{Environ: o.Environ})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if plain, err := ring.Open(keys.Audit, sealedValue, sealed); err != nil || string(plain) != "value" {
+			t.Errorf("after the move: %v", err)
+		}
+		names, err := filepath.Glob(filepath.Join(dir, "keys", "root*"))
+		if err := errors.Join(err, done()); err != nil || len(names) != want {
+			t.Errorf("files of root keys: %v, %v", names, err)
+		}
+	}
+	why := admin.Change{Reason: "the disk may be stolen"}
+	if _, now, err := MoveRoot(t.Context(), dir, Options{Environ: o.Environ}, o, why); err != nil || !strings.Contains(now, "vault:") {
+		t.Fatalf("%s, %v", now, err)
+	}
+	opens(0)
+	o.Root, o.RootSet = "file", nil
+	if _, _, err := MoveRoot(t.Context(), dir, Options{Environ: o.Environ}, o, why); err != nil {
+		t.Fatal(err)
+	}
+	opens(1)
+	engine.Tokens = nil // the key service is not needed any more
+	opens(1)
 }
