@@ -93,14 +93,15 @@ const (
 	keepLeast  = time.Hour           // of the keys
 	keepMost   = 90 * 24 * time.Hour // longer, and an erasure would never be complete
 	maxBackups = 512                 // that are remembered
+	mostAtOnce = 4                   // under way
 	metaBackup = "backup.made"
 )
 
-// backups holds the one backup under way. It is driven by its requests: there
-// is no work of its own that somebody would have to end.
+// backups holds the backups under way. They are driven by their requests: there
+// is no work of their own that somebody would have to end.
 type backups struct {
 	mu  sync.Mutex
-	now *backingUp
+	set map[string]*backingUp
 }
 
 type backingUp struct {
@@ -115,18 +116,31 @@ type backingUp struct {
 	whole bool // the archive of data was handed out
 }
 
-// end gives up the backup under way.
+// end gives up every backup under way.
 func (s *backups) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.drop()
+	for id := range s.set {
+		s.drop(id)
+	}
 }
 
-func (s *backups) drop() {
-	if s.now != nil {
-		s.now.stop()
-		s.now = nil
+func (s *backups) drop(id string) {
+	if b := s.set[id]; b != nil {
+		b.stop()
+		delete(s.set, id)
 	}
+}
+
+// room drops what nobody asked for any more and reports whether another backup
+// has a place: each holds the rows in memory.
+func (s *backups) room(now time.Time) bool {
+	for id, b := range s.set {
+		if now.Sub(b.used) >= backupWait {
+			s.drop(id)
+		}
+	}
+	return len(s.set) < mostAtOnce
 }
 
 // pieces turns what write writes into pieces of about backupPart bytes, each
@@ -177,10 +191,9 @@ func (o *operator) BackupBegin(_ context.Context, r BackupBegin) (BackupBegun, e
 	o.backups.mu.Lock()
 	defer o.backups.mu.Unlock()
 	now := o.cfg.Clock.Now().UTC().Truncate(time.Second)
-	if b := o.backups.now; b != nil && now.Sub(b.used) < backupWait {
-		return BackupBegun{}, &Error{Code: Conflict, Message: "another backup is under way", Fix: "wait for it; one that stopped is given up after two minutes"}
+	if !o.backups.room(now) {
+		return BackupBegun{}, &Error{Code: Conflict, Message: "other backups are under way", Fix: "wait for them; one that stopped is given up after two minutes"}
 	}
-	o.backups.drop()
 	b := &backingUp{by: o.by, begin: r, used: now, sum: sha256.New(),
 		stamp: BackupStamp{ID: uuid.NewString(), Time: now, Expires: now.Add(time.Duration(r.Keep))}}
 	estimate, write, err := o.cfg.Archiver.Data(r, b.stamp)
@@ -188,14 +201,17 @@ func (o *operator) BackupBegin(_ context.Context, r BackupBegin) (BackupBegun, e
 		return BackupBegun{}, asError("the backup", err)
 	}
 	b.next, b.stop = iter.Pull2(pieces(write))
-	o.backups.now = b
+	if o.backups.set == nil {
+		o.backups.set = map[string]*backingUp{}
+	}
+	o.backups.set[b.stamp.ID] = b
 	return BackupBegun{ID: b.stamp.ID, Estimate: estimate}, nil
 }
 
-// take returns the backup under way when it is that one and the caller's.
+// underWay returns a backup when it is that one and the caller's.
 func (o *operator) underWay(id string) (*backingUp, error) {
-	b := o.backups.now
-	if b == nil || b.stamp.ID != id || b.by != o.by {
+	b := o.backups.set[id]
+	if b == nil || b.by != o.by {
 		return nil, &Error{Code: NotFound, Message: "this backup is not under way", Fix: "begin again: ostiary backup"}
 	}
 	b.used = o.cfg.Clock.Now()
@@ -212,7 +228,7 @@ func (o *operator) BackupRead(_ context.Context, r ID) (BackupPart, error) {
 	}
 	data, err, more := b.next()
 	if err != nil {
-		o.backups.drop()
+		o.backups.drop(r.ID)
 		return BackupPart{}, asError("the backup", err)
 	}
 	b.whole = !more
@@ -235,7 +251,7 @@ func (o *operator) BackupFinish(_ context.Context, r BackupFinish) (Done[BackupF
 	if !b.whole {
 		return Done[BackupFinished]{}, invalid("read the data to its end first", "the archive of data was not read whole")
 	}
-	defer o.backups.drop()
+	defer o.backups.drop(r.ID)
 	keys := &sink{}
 	if err := o.cfg.Archiver.Keys(keys, b.begin, b.stamp); err != nil {
 		return Done[BackupFinished]{}, asError("the backup of the keys", err)

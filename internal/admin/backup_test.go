@@ -143,8 +143,13 @@ func TestBackupRefusals(t *testing.T) {
 	if _, err := other.BackupFinish(ctx, BackupFinish{ID: begun.ID}); code(err) != NotFound {
 		t.Errorf("another operator takes the keys: %v", err)
 	}
+	for range mostAtOnce - 1 {
+		if _, err := other.BackupBegin(ctx, keepWeek); err != nil {
+			t.Errorf("another one at once: %v", err)
+		}
+	}
 	if _, err := other.BackupBegin(ctx, keepWeek); code(err) != Conflict {
-		t.Errorf("a second one: %v", err)
+		t.Errorf("one too many: %v", err)
 	}
 	w.now = w.now.Add(backupWait)
 	if begun, err = other.BackupBegin(ctx, keepWeek); err != nil {
