@@ -49,6 +49,7 @@ var floors = map[string]int{
 	"authorize":       5,
 	"forward":         5,
 	"record":          5,
+	"attest":          5,
 	"admin":           5, // operators
 	"meter":           5, // metrics and traces
 	"wrapper":         5, // the stdio shim
@@ -64,7 +65,7 @@ var floors = map[string]int{
 }
 
 // verbs are the rooms that are steps of the path.
-var verbs = []string{"admit", "identify", "aggregate", "authorize", "forward", "record"}
+var verbs = []string{"admit", "identify", "aggregate", "authorize", "forward", "record", "attest"}
 
 func TestImportsGoDown(t *testing.T) {
 	h := open(t)

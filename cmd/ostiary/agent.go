@@ -16,7 +16,7 @@ var agentColumns = []string{"id", "state", "era", "tokens", "certificates", "gra
 
 func newAgent(c *cli) *cobra.Command {
 	return group("agent", "Register and stop clients: apps, models, programs",
-		newAgentRegister(c), newAgentRenew(c), newAgentList(c), newAgentShow(c),
+		newAgentRegister(c), newAgentSet(c), newAgentRenew(c), newAgentList(c), newAgentShow(c),
 		newAgentMove(c, "suspend", admin.Suspend, "Refuse an agent for now"),
 		newAgentMove(c, "resume", admin.Resume, "Admit a suspended agent again"),
 		newAgentMove(c, "retire", admin.Retire, "End an agent for good"),
@@ -38,7 +38,7 @@ var deliveredColumns = []string{"agent", "out", "notAfter", "tokenId"}
 
 func newAgentRegister(c *cli) *cobra.Command {
 	var r admin.RegisterAgent
-	var out string
+	var out, receipts string
 	cmd := &cobra.Command{
 		Use:   "register NAME [--out DIR]",
 		Short: "Register a client; with --out, write its credentials",
@@ -47,10 +47,15 @@ func newAgentRegister(c *cli) *cobra.Command {
 		Args: args(1, 1),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			r.ID, r.Credentials, r.Change = given[0], out != "", c.request()
+			var err error
+			if r.Receipts, err = onOff("--receipts", receipts); err != nil {
+				return err
+			}
 			return c.register(cmd.Context(), r, out)
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "", "directory for the credentials; made when it is not there")
+	cmd.Flags().StringVar(&receipts, "receipts", "off", "on or off: a signed receipt in each of its answers")
 	cmd.Flags().StringVar(&r.Era, "era", "", "legacy or modern: pin the agent to one protocol era")
 	return c.flags(cmd)
 }
@@ -220,4 +225,34 @@ func newAgentMove(c *cli, use string, action admin.Action, short string) *cobra.
 				return c.print(done("Agent", agentColumns, d))
 			})
 		}})
+}
+
+// onOff reads a flag that is on or off.
+func onOff(flag, text string) (bool, error) {
+	if text != "on" && text != "off" {
+		return false, invalid("use on or off", "%s is %q", flag, text)
+	}
+	return text == "on", nil
+}
+
+func newAgentSet(c *cli) *cobra.Command {
+	var receipts string
+	cmd := &cobra.Command{Use: "set NAME --receipts on|off", Short: "Change how an agent is served", Args: args(1, 1),
+		Long: "With receipts on, each answer to the agent carries a signed statement of the exchange and of its\n" +
+			"place in the log, in _meta of the result or of the error's data. Verify it with ostiary-verify receipt.",
+		RunE: func(cmd *cobra.Command, given []string) error {
+			on, err := onOff("--receipts", receipts)
+			if err != nil {
+				return err
+			}
+			return c.with(cmd.Context(), func(api admin.API) error {
+				d, err := api.SetAgent(cmd.Context(), admin.SetAgent{Change: c.request(), ID: given[0], Receipts: on})
+				if err != nil {
+					return err
+				}
+				return c.print(done("Agent", append(agentColumns[:len(agentColumns):len(agentColumns)], "receipts"), d))
+			})
+		}}
+	cmd.Flags().StringVar(&receipts, "receipts", "", "on or off: a signed receipt in each of its answers")
+	return c.flags(cmd)
 }

@@ -58,9 +58,9 @@ type Config struct {
 	RootKey func(context.Context) error
 }
 
-// receiptName is the name of the key of receipts: that of the gateway, which
+// ReceiptName is the name of the key of receipts: that of the gateway, which
 // every origin of its logs begins with.
-func receiptName(origin string) string {
+func ReceiptName(origin string) string {
 	parts := strings.SplitN(origin, "/", 4)
 	return strings.Join(parts[:min(3, len(parts))], "/")
 }

@@ -28,7 +28,7 @@ func (o *operator) RegisterAgent(_ context.Context, r RegisterAgent) (Done[Regis
 		return out, err
 	}
 	now := o.cfg.Clock.Now().UTC()
-	agent := registry.Agent{ID: r.ID, State: registry.Active, Era: r.Era, Basis: string(r.Basis),
+	agent := registry.Agent{ID: r.ID, State: registry.Active, Era: r.Era, Basis: string(r.Basis), Receipts: r.Receipts,
 		Reason: r.Reason, By: o.by, CreatedAt: now, UpdatedAt: now}
 	if agent.Basis == "" {
 		agent.Basis = string(ByOperator)
@@ -144,7 +144,7 @@ func (o *operator) token(s store.Store, agent string, life time.Duration, now ti
 
 // viewAgent counts what agent can use now.
 func viewAgent(s store.Store, a registry.Agent, now time.Time) (AgentView, error) {
-	v := AgentView{ID: a.ID, State: a.State, Era: a.Era, Grants: []GrantView{}, Basis: a.Basis, Reason: a.Reason, By: a.By,
+	v := AgentView{ID: a.ID, State: a.State, Era: a.Era, Grants: []GrantView{}, Receipts: a.Receipts, Basis: a.Basis, Reason: a.Reason, By: a.By,
 		CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt, Revision: a.Revision}
 	tokens, err := s.Tokens()
 	if err != nil {
@@ -235,6 +235,33 @@ func (o *operator) MoveAgent(_ context.Context, r Move) (Done[AgentView], error)
 		}
 		view, err = viewAgent(s, moved, now)
 		return stateChange{From: agent.State, To: to}, err
+	})
+	if err != nil {
+		return out, err
+	}
+	return Done[AgentView]{!r.DryRun, view, []string{}}, nil
+}
+
+// SetAgent switches the receipts in an agent's answers.
+func (o *operator) SetAgent(_ context.Context, r SetAgent) (Done[AgentView], error) {
+	var out Done[AgentView]
+	var view AgentView
+	t := &act{kind: "agent.set", agent: r.ID, what: "agent " + r.ID, Change: r.Change}
+	err := o.change(t, func(s store.Store) (any, error) {
+		agent, err := s.Agent(r.ID)
+		if err != nil {
+			return nil, err
+		}
+		now := o.cfg.Clock.Now().UTC()
+		agent.Receipts, agent.By, agent.Reason, agent.UpdatedAt = r.Receipts, o.by, r.Reason, now
+		if err := s.UpdateAgent(agent); err != nil {
+			return nil, err
+		}
+		if agent, err = s.Agent(r.ID); err != nil {
+			return nil, err
+		}
+		view, err = viewAgent(s, agent, now)
+		return map[string]bool{"receipts": r.Receipts}, err
 	})
 	if err != nil {
 		return out, err

@@ -25,6 +25,7 @@ type API interface {
 
 	RegisterAgent(context.Context, RegisterAgent) (Done[Registration], error)
 	MoveAgent(context.Context, Move) (Done[AgentView], error)
+	SetAgent(context.Context, SetAgent) (Done[AgentView], error)
 	Agents(context.Context, None) ([]AgentView, error)
 	Agent(context.Context, ID) (AgentView, error)
 	IssueCertificate(context.Context, IssueCertificate) (Done[Credentials], error)
@@ -182,6 +183,14 @@ type RegisterAgent struct {
 	Era         string `json:"era,omitempty"` // "", "legacy" or "modern"
 	Basis       Basis  `json:"basis,omitempty"`
 	Credentials bool   `json:"credentials,omitempty"`
+	Receipts    bool   `json:"receipts,omitempty"` // its answers carry a signed receipt
+}
+
+// SetAgent changes how an agent is served.
+type SetAgent struct {
+	Change
+	ID       string `json:"id"`
+	Receipts bool   `json:"receipts"`
 }
 
 // Registration is a new agent with its credentials, which are shown only here.

@@ -61,3 +61,8 @@ func (c *Client) WitnessList(ctx context.Context, r None) ([]WitnessView, error)
 func (c *Client) ChangeWitness(ctx context.Context, r WitnessChange) (Done[[]WitnessView], error) {
 	return ask[Done[[]WitnessView]](ctx, c, "witness.change", r)
 }
+
+// SetAgent implements API.
+func (c *Client) SetAgent(ctx context.Context, r SetAgent) (Done[AgentView], error) {
+	return ask[Done[AgentView]](ctx, c, "agent.set", r)
+}

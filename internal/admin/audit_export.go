@@ -58,7 +58,7 @@ func (o *operator) AuditExport(ctx context.Context, r AuditExport) (AuditExporte
 	}
 	out.Rotations = o.cfg.Ring.Rotations()
 	if len(out.Logs) > 0 {
-		out.ReceiptVKey = o.cfg.Ring.ReceiptVKey(receiptName(out.Logs[0].Origin))
+		out.ReceiptVKey = o.cfg.Ring.ReceiptVKey(ReceiptName(out.Logs[0].Origin))
 	}
 	err := o.cfg.Recorder.Act(auditlog.Act{Kind: auditlog.AuditExported, Action: "audit.export", By: o.by, Reason: r.Reason,
 		Change: map[string]any{"recipient": r.Recipient, "sizes": x.sizes, "exchanges": r.Exchanges, "count": x.count()}})

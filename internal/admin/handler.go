@@ -35,6 +35,7 @@ var methods = map[string]method{
 	"tool.list":         call(API.Tools),
 	"tool.approve":      call(API.ApproveTool),
 	"agent.register":    call(API.RegisterAgent),
+	"agent.set":         call(API.SetAgent),
 	"agent.move":        call(API.MoveAgent),
 	"agent.list":        call(API.Agents),
 	"agent.get":         call(API.Agent),

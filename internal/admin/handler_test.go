@@ -169,6 +169,8 @@ func story(t *testing.T, api API) map[string]string {
 	note("MoveServer", b7, err)
 	b8, err := api.MoveAgent(ctx, Move{ID: "app", Action: Reject})
 	note("MoveAgent", b8, err)
+	g1, err := api.SetAgent(ctx, SetAgent{ID: "app", Receipts: true, Change: why})
+	note("SetAgent", g1, err)
 	b9, err := api.Servers(ctx, None{})
 	note("Servers", b9, err)
 	c1, err := api.Server(ctx, ID{"wiki"})

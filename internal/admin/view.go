@@ -98,6 +98,7 @@ type AgentView struct {
 	Tokens    int            `json:"tokens"`       // that are valid now
 	Certs     int            `json:"certificates"` // that are valid now
 	Grants    []GrantView    `json:"grants"`
+	Receipts  bool           `json:"receipts,omitempty"` // its answers carry a signed receipt
 	Basis     string         `json:"basis,omitempty"`
 	Reason    string         `json:"reason,omitempty"`
 	By        string         `json:"by,omitempty"`

@@ -130,6 +130,12 @@ func (f *face) Finish(_ context.Context, x *exchange.Exchange) {
 	f.mu.Lock()
 	streaming := f.stream
 	f.mu.Unlock()
+	if final != nil && x.Attest != nil { // now that nothing else changes its bytes
+		if streaming {
+			final = final.OneLine()
+		}
+		final = x.Attest(final)
+	}
 	if streaming {
 		if final != nil {
 			_ = f.send(x, f.finalEvent(x, final)) // a client that is gone misses it

@@ -78,6 +78,7 @@ type App struct {
 	live    *registry.Live
 	admin   *admin.Admin
 	book    *auditlog.Book
+	keeper  *keeper
 	record  *record.Step
 	reserve *record.Reserve // nil: the log is not on our disk
 	news    *news
@@ -190,9 +191,13 @@ func (a *App) open(ctx context.Context) error {
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.meters, a.gather = meter.New(reg, meter.Config{Version: a.options.Version, Known: knownMethod}), reg
 	a.meters.Log(reg, a.logState)
+	if a.keeper, err = a.newKeeper(); err != nil {
+		return err
+	}
 	a.admin, err = admin.New(admin.Config{
 		Store: a.store, Ring: a.ring, Live: a.live, Recorder: a.record, Clock: a.clock, Gateway: a.gateway, Book: a.book,
 		Archiver: archiver{a}, RootKey: a.rootKey(),
+		Witnesses: a.keeper,
 	})
 	if err != nil {
 		return err
@@ -218,6 +223,9 @@ func newLog(c Logs, w io.Writer) (*slog.Logger, error) {
 // Close gives everything back, the lock last.
 func (a *App) Close() error {
 	var errs []error
+	if a.admin != nil {
+		a.admin.Close()
+	}
 	if a.probe != nil {
 		a.probe.Close()
 	}

@@ -101,12 +101,16 @@ func (a *App) newHouse() (*house, error) {
 	})
 	split := &aggregate.Step{Live: a.live, Handles: a.ring.Handles(), Clock: a.clock, Patience: 5 * time.Second, Version: a.options.Version}
 	var err error
+	receipts := a.newAttest()
 	h.path, err = gateway.New(gateway.Steps{
+		Asked:     receipts.Request,
+		Response:  receipts.Response,
+		Reply:     receipts.Reply,
 		Identify:  h.who.Caller,
 		Read:      a.read,
 		Split:     split.Split,
 		Authorize: h.may.Call,
-		Open:      a.record.Open,
+		Open:      a.begin,
 		Forward:   a.onward(h.forward.Send),
 		Answer:    h.may.Answer,
 		Return:    h.forward.Return,

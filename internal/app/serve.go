@@ -30,6 +30,7 @@ func (a *App) Serve(ctx context.Context) error {
 	defer h.forward.Close()
 	a.admin.SetProber(h.forward)
 	a.reloaded = func(c *Config) { h.rate.Set(c.Limits.CallsPerMinute) }
+	a.health.Watch(checkWitness, a.keeper.health)
 	a.health.Watch(checkLog, a.logHealth)
 	servers, err := a.listen(h)
 	if err != nil {
@@ -42,6 +43,7 @@ func (a *App) Serve(ctx context.Context) error {
 	wait.Go(func() { a.tend(background, h) })
 	wait.Go(func() { a.watchDrift(background) })
 	wait.Go(func() { a.watchStore(background) })
+	wait.Go(func() { a.keeper.watch(background, a.book) })
 	wait.Go(func() { a.sweepLog(background) })
 	wait.Go(func() { a.sweepRows(background) })
 	failed := make(chan error, len(servers))

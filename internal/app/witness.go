@@ -74,7 +74,7 @@ type watched struct {
 func (a *App) newKeeper() (*keeper, error) {
 	c := a.config.Load().Audit
 	k := &keeper{file: a.filePath(c.WitnessPolicy), alarm: time.Duration(c.WitnessAlarm), must: c.RequireWitness, clock: a.clock,
-		log: a.logError, logs: map[auditlog.Name]*watched{}}
+		act: a.record.Act, log: a.logError, logs: map[auditlog.Name]*watched{}}
 	if k.file == "" {
 		k.file = filepath.Join(a.dir, policyName)
 	}

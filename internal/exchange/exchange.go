@@ -158,12 +158,15 @@ type Exchange struct {
 	Dropped  int           // run: answers that did not
 	DropKind fault.Kind    // run: why the first one did not
 
-	RequestSum [32]byte         // record: SHA-256 of the request; zero when none was read
+	RequestSum [32]byte         // record, attest: SHA-256 of the request as it came in; zero when none was read
 	AnswerSum  [32]byte         // who changes the last answer for its receipt; zero: that of Final
 	StreamSum  [32]byte         // run: running digest of the messages that passed before it
 	Decided    *auditlog.Ticket // record: the opening entry
 	Finished   *auditlog.Ticket // record: the closing entry; nil for a refusal
 	Place      auditlog.Place   // record: where the newest entry stands that is known to be durable
+
+	AsksProof bool                              // attest: the caller wants its receipt with a proof
+	Attest    func(*wire.Message) *wire.Message // attest: puts the receipt into the last message; nil: none is due
 }
 
 // Join merges the answers of parts.

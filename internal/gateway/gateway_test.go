@@ -34,7 +34,7 @@ func (w *world) step(name string) func(context.Context, *exchange.Exchange) erro
 func (w *world) gateway(t *testing.T) *Gateway {
 	t.Helper()
 	g, err := New(Steps{
-		Identify: w.step("identify.Caller"), Read: w.step("admit.Read"), Split: w.step("aggregate.Split"),
+		Identify: w.step("identify.Caller"), Read: w.step("admit.Read"), Asked: w.step("attest.Request"), Response: w.step("attest.Response"), Split: w.step("aggregate.Split"),
 		Authorize: w.step("authorize.Call"), Open: w.step("record.Open"), Forward: w.step("forward.Send"),
 		Answer: w.step("authorize.Answer"), Return: w.step("forward.Return"),
 		Close: func(context.Context, *exchange.Exchange) error {
@@ -43,6 +43,7 @@ func (w *world) gateway(t *testing.T) *Gateway {
 		},
 		Still:  func(*exchange.Exchange) error { return w.still },
 		Passed: func(*exchange.Exchange) {},
+		Reply:  func(context.Context, *exchange.Exchange) { w.calls = append(w.calls, "attest.Reply") },
 		Done:   func(*exchange.Exchange) {},
 	}, func(string, *exchange.Exchange, error) {})
 	if err != nil {
@@ -96,7 +97,8 @@ func frames(t *testing.T, raws ...string) iter.Seq2[exchange.Answer, error] {
 const result = `{"jsonrpc":"2.0","id":7,"result":{"content":[]}}`
 
 func TestPathIsThisList(t *testing.T) {
-	want := []string{"identify.Caller", "admit.Read", "aggregate.Split", "authorize.Call", "record.Open", "forward.Send", "authorize.Answer", "record.Close"}
+	want := []string{"identify.Caller", "admit.Read", "attest.Request", "aggregate.Split", "authorize.Call", "record.Open", "forward.Send", "attest.Response", "authorize.Answer",
+		"record.Close", "attest.Reply"}
 	if got := newPath(Steps{}).Names(); !slices.Equal(got, want) {
 		t.Fatalf("the path is %v, want %v", got, want)
 	}
@@ -106,14 +108,15 @@ func TestStepsRunInOrderAndTheAnswerWaitsForTheRecord(t *testing.T) {
 	w := &world{answers: frames(t, result)}
 	x, _ := call(t, w)
 	w.gateway(t).Run(context.Background(), x)
-	want := []string{"identify.Caller", "admit.Read", "aggregate.Split", "authorize.Call", "record.Open", "forward.Send", "authorize.Answer", "record.Close", "finish"}
+	want := []string{"identify.Caller", "admit.Read", "attest.Request", "aggregate.Split", "authorize.Call", "record.Open", "forward.Send", "attest.Response", "authorize.Answer",
+		"record.Close", "attest.Reply", "finish"}
 	if !slices.Equal(w.calls, want) || x.Outcome != exchange.OK || x.Final == nil {
 		t.Fatalf("%v, outcome %s", w.calls, x.Outcome)
 	}
 }
 
 func TestARefusalStopsThePathAndIsRecorded(t *testing.T) {
-	for _, at := range []string{"identify.Caller", "admit.Read", "aggregate.Split", "authorize.Call", "record.Open"} {
+	for _, at := range []string{"identify.Caller", "admit.Read", "attest.Request", "aggregate.Split", "authorize.Call", "record.Open"} {
 		t.Run(at, func(t *testing.T) {
 			w := &world{fail: map[string]error{at: fault.New(fault.Denied)}, answers: frames(t, result)}
 			x, _ := call(t, w)
@@ -121,7 +124,7 @@ func TestARefusalStopsThePathAndIsRecorded(t *testing.T) {
 			if slices.Contains(w.calls, "forward.Send") {
 				t.Fatal("the server was reached")
 			}
-			if n := len(w.calls); w.calls[n-2] != "record.Close" || w.calls[n-1] != "finish" {
+			if n := len(w.calls); w.calls[n-3] != "record.Close" || w.calls[n-2] != "attest.Reply" || w.calls[n-1] != "finish" {
 				t.Fatalf("%v", w.calls)
 			}
 			if x.Outcome != exchange.Refused || x.Fault.Kind != fault.Denied {
@@ -208,7 +211,7 @@ func TestA10SweepEndsARevokedStream(t *testing.T) {
 	x.Verb, x.Request = exchange.Stream, nil
 	ctxs := make(chan context.Context, 1)
 	g = w.gateway(t)
-	g.path.toward[3].Run = func(ctx context.Context, x *exchange.Exchange) error {
+	g.path.toward[4].Run = func(ctx context.Context, x *exchange.Exchange) error {
 		ctxs <- ctx
 		x.Answers = func(yield func(exchange.Answer, error) bool) {
 			close(started)
@@ -236,7 +239,7 @@ func TestEndStreamsLeavesCallsAlone(t *testing.T) {
 	g := w.gateway(t)
 	release := make(chan struct{})
 	x, _ := call(t, w)
-	g.path.toward[3].Run = func(ctx context.Context, x *exchange.Exchange) error {
+	g.path.toward[4].Run = func(ctx context.Context, x *exchange.Exchange) error {
 		x.Answers = func(yield func(exchange.Answer, error) bool) {
 			g.EndStreams()
 			select {

@@ -18,15 +18,18 @@ import (
 type Steps struct {
 	Identify  func(context.Context, *exchange.Exchange) error // who calls
 	Read      func(context.Context, *exchange.Exchange) error // what they ask; only now is the body read
+	Asked     func(context.Context, *exchange.Exchange) error // do they want a proof; the server is not told
 	Split     func(context.Context, *exchange.Exchange) error // /mcp: one part per server
 	Authorize func(context.Context, *exchange.Exchange) error // may they
 	Open      func(context.Context, *exchange.Exchange) error // record it before any effect
 	Forward   func(context.Context, *exchange.Exchange) error // the only step that reaches a server
 
-	Answer func(context.Context, *exchange.Exchange) error // may this answer reach them
+	Response func(context.Context, *exchange.Exchange) error // no receipt but ours
+	Answer   func(context.Context, *exchange.Exchange) error // may this answer reach them
 
 	Return func(context.Context, *exchange.Exchange) error // tells the server x.Back
 	Close  func(context.Context, *exchange.Exchange) error // record how it ended; always runs
+	Reply  func(context.Context, *exchange.Exchange)       // the receipt of what is recorded now
 	Still  func(*exchange.Exchange) error                  // may an exchange under way go on
 	Passed func(*exchange.Exchange)                        // x.Message has reached the caller
 	Done   func(*exchange.Exchange)                        // metrics and traces; after Close
@@ -47,12 +50,14 @@ func newPath(s Steps) path {
 			{Name: "admit.Read", Run: s.Read},
 		},
 		toward: []exchange.Step{
+			{Name: "attest.Request", Run: s.Asked},
 			{Name: "aggregate.Split", Run: s.Split},
 			{Name: "authorize.Call", Run: s.Authorize},
 			{Name: "record.Open", Run: s.Open},
 			{Name: "forward.Send", Run: s.Forward},
 		},
 		back: []exchange.Step{
+			{Name: "attest.Response", Run: s.Response},
 			{Name: "authorize.Answer", Run: s.Answer},
 		},
 	}
@@ -66,5 +71,5 @@ func (p path) Names() []string {
 			names = append(names, s.Name)
 		}
 	}
-	return append(names, "record.Close")
+	return append(names, "record.Close", "attest.Reply")
 }

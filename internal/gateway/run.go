@@ -26,6 +26,7 @@ func New(steps Steps, log func(string, *exchange.Exchange, error)) (*Gateway, er
 		"Identify": steps.Identify == nil, "Read": steps.Read == nil, "Split": steps.Split == nil,
 		"Authorize": steps.Authorize == nil, "Open": steps.Open == nil, "Forward": steps.Forward == nil,
 		"Answer": steps.Answer == nil, "Return": steps.Return == nil, "Close": steps.Close == nil,
+		"Asked": steps.Asked == nil, "Response": steps.Response == nil, "Reply": steps.Reply == nil,
 		"Still": steps.Still == nil, "Passed": steps.Passed == nil, "Done": steps.Done == nil,
 	} {
 		if missing {
@@ -64,6 +65,8 @@ func (g *Gateway) finish(ctx context.Context, x *exchange.Exchange) {
 		g.log("record.Close", x, err)
 		x.Final, x.Accepted = nil, false
 		x.Fault, x.Outcome = fault.As(err), exchange.Failed
+	} else {
+		g.steps.Reply(ctx, x)
 	}
 	x.Face.Finish(ctx, x)
 	g.steps.Done(x)

@@ -39,7 +39,7 @@ func (s *Step) Caller(_ context.Context, x *exchange.Exchange) error {
 		return err
 	}
 	if agent := view.Agent(p.ID); agent != nil {
-		p.Pseudonym = agent.Pseudonym
+		p.Pseudonym, p.Receipts = agent.Pseudonym, agent.Receipts
 	}
 	x.Principal = p
 	return nil

@@ -63,6 +63,7 @@ type Principal struct {
 	Method  string // how it was verified
 
 	Pseudonym string // what the log calls it; "" = the name stands for no person
+	Receipts  bool   // its answers carry a signed receipt
 }
 
 // Directory is what a Verifier asks of the registry; registry.Snapshot has it.

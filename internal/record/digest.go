@@ -13,6 +13,9 @@ type Sum = [sha256.Size]byte
 // /mcp, of what its server is sent. It is made here, where the bytes are at
 // hand and no later step has changed them.
 func requestSum(x *exchange.Exchange) Sum {
+	if x.RequestSum != (Sum{}) {
+		return x.RequestSum // made before something was taken out for the server
+	}
 	if x.Request == nil {
 		return Sum{}
 	}

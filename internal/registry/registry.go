@@ -124,6 +124,7 @@ type Agent struct {
 	State     State
 	Era       string // "", "legacy" or "modern": pinned to one era
 	Basis     string // "operator" or "import"
+	Receipts  bool   // its answers carry a signed receipt
 	Reason    string
 	By        string
 	CreatedAt time.Time

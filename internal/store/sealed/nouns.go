@@ -80,7 +80,7 @@ func (t *tx) agentOf(v agentRow, revision int64) (registry.Agent, error) {
 	if err != nil {
 		return registry.Agent{}, err
 	}
-	return registry.Agent{ID: id, Pseudonym: v.Subject, State: registry.State(v.State), Era: v.Era, Basis: v.Basis, Reason: v.Reason, By: t.shown(v.By),
+	return registry.Agent{ID: id, Pseudonym: v.Subject, State: registry.State(v.State), Era: v.Era, Receipts: v.Receipts, Basis: v.Basis, Reason: v.Reason, By: t.shown(v.By),
 		CreatedAt: stamp(v.CreatedAt), UpdatedAt: stamp(v.UpdatedAt), Revision: revision - 1}, nil
 }
 
@@ -152,7 +152,7 @@ func (t *tx) putAgent(a registry.Agent, pseudonym string, put func(key, int64, a
 	if err != nil {
 		return err
 	}
-	return put(t.key(kindAgent, pseudonym), a.Revision+1, agentRow{Subject: pseudonym, State: string(a.State), Era: a.Era, Basis: a.Basis,
+	return put(t.key(kindAgent, pseudonym), a.Revision+1, agentRow{Subject: pseudonym, State: string(a.State), Era: a.Era, Receipts: a.Receipts, Basis: a.Basis,
 		Reason: a.Reason, By: by, CreatedAt: nanos(a.CreatedAt), UpdatedAt: nanos(a.UpdatedAt)})
 }
 

@@ -61,6 +61,7 @@ type agentRow struct {
 	Subject   string `json:"subject"`
 	State     string `json:"state"`
 	Era       string `json:"era,omitempty"`
+	Receipts  bool   `json:"receipts,omitempty"`
 	Basis     string `json:"basis,omitempty"`
 	Reason    string `json:"reason,omitempty"`
 	By        string `json:"by,omitempty"`
