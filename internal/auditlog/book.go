@@ -47,6 +47,9 @@ type Config struct {
 	// parts because retention removed them. Nil: none may.
 	Purged func(Name) uint64
 
+	// Cluster, if set, lets other processes write the calls logs too.
+	Cluster *Cluster
+
 	QueueEntries int // most entries that wait; default 65,536
 	QueueBytes   int // most bytes of parts that wait; default 64 MiB
 
@@ -103,6 +106,14 @@ type Log struct {
 	ended chan struct{} // closed when the writer has ended
 	timer *time.Timer   // of the next checkpoint
 
+	// Of cluster mode only.
+	seq       uint64        // the last that was enqueued; the writer's
+	moved     chan struct{} // one token: something was enqueued here
+	leave     chan struct{} // closed when the sequencer should end
+	left      sync.Once
+	sequenced chan struct{} // closed when it has
+	leading   atomic.Bool   // it is this process
+
 	writing sync.Mutex // held while the log's rows are written
 
 	mu      sync.Mutex // guards what is below
@@ -126,6 +137,16 @@ func (c Config) withDefaults() Config {
 	if c.QueueBytes == 0 {
 		c.QueueBytes = 64 << 20
 	}
+	if c.Cluster != nil {
+		own := *c.Cluster
+		if own.Poll <= 0 {
+			own.Poll = 5 * time.Millisecond
+		}
+		if own.Retry <= 0 {
+			own.Retry = 100 * time.Millisecond
+		}
+		c.Cluster = &own
+	}
 	return c
 }
 
@@ -133,6 +154,9 @@ func (c Config) withDefaults() Config {
 // checkpoint must agree, else *Broken. It reads little of them.
 func Open(c Config) (*Book, error) {
 	b := &Book{c: c.withDefaults(), calls: newOpenCalls(), logs: map[Name]*Log{}}
+	if n := b.c.Cluster; n != nil && (n.Node == "" || len(n.Node) > maxExchange || !plain(n.Node)) {
+		return nil, fmt.Errorf("%w: the node's name", ErrEntry)
+	}
 	if err := b.open(); err != nil {
 		return nil, err
 	}
@@ -182,7 +206,7 @@ func (b *Book) open() error {
 // may not be the only one to go on from there.
 func (b *Book) finishOld(newest Name) error {
 	for _, l := range b.all() {
-		if l.name == newest || !l.name.IsCalls() || l.name.Restored() != b.c.Restored || l.tree.Load().size == l.covered() {
+		if b.c.Cluster != nil || l.name == newest || !l.name.IsCalls() || l.name.Restored() != b.c.Restored || l.tree.Load().size == l.covered() {
 			continue
 		}
 		if err := l.sign(); err != nil {
@@ -198,7 +222,7 @@ func (b *Book) load(n Name) error {
 	if err := l.reload(); err != nil {
 		return err
 	}
-	if n.IsCalls() {
+	if n.IsCalls() && b.c.Cluster == nil { // there, calls in flight elsewhere are no orphans
 		if err := b.calls.scan(l); err != nil {
 			return err
 		}
@@ -223,8 +247,9 @@ func (b *Book) newLog(n Name) *Log {
 	origin := b.c.Origin + "/" + string(n)
 	l := &Log{
 		book: b, name: n, origin: origin, kinds: kindsOf(n),
-		shared: n.IsControl(), closing: true,
+		shared: n.IsControl() || b.c.Cluster != nil, closing: true,
 		wake: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{}), timer: time.NewTimer(time.Hour),
+		moved: make(chan struct{}, 1), leave: make(chan struct{}), sequenced: make(chan struct{}),
 	}
 	l.timer.Stop()
 	return l
@@ -235,6 +260,11 @@ func (b *Book) start(l *Log) {
 	l.mu.Lock()
 	l.closing = false
 	l.mu.Unlock()
+	if l.queues() {
+		go l.runQueue()
+		go l.sequence()
+		return
+	}
 	l.poked.Store(true) // sign what the last run left unsigned
 	l.arm()
 	go l.run()
@@ -280,10 +310,21 @@ func (l *Log) close(ctx context.Context) error {
 		l.refuse(ErrClosed)
 		return fmt.Errorf("close %s: %w", l.name, context.Cause(ctx))
 	}
+	if l.queues() {
+		l.left.Do(func() { close(l.leave) })
+		select {
+		case <-l.sequenced:
+		case <-ctx.Done():
+			return fmt.Errorf("close %s: %w", l.name, context.Cause(ctx))
+		}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.stopped
 }
+
+// queues reports whether the log is one of cluster mode.
+func (l *Log) queues() bool { return l.book.c.Cluster != nil && l.name.IsCalls() }
 
 // atEnd signs what has no checkpoint, for the last time.
 func (l *Log) atEnd() {

@@ -75,7 +75,7 @@ func appendBytes(b, element []byte) []byte {
 // split reads count elements of at most most bytes each from a blob, which must
 // hold nothing else. The elements share the blob's memory.
 func split(blob []byte, count uint64, most int) ([][]byte, error) {
-	if count > maxBatch || len(blob) > maxBlob+saltSize {
+	if count > 2*maxBatch || len(blob) > maxBlob+saltSize {
 		return nil, errBlob
 	}
 	all := make([][]byte, 0, count)

@@ -33,6 +33,9 @@ func (l *Log) checkpoint(tree *edge) (Checkpoint, error) {
 	if err != nil {
 		return Checkpoint{}, err
 	}
+	if l.book.c.Cluster != nil {
+		return Checkpoint{Size: tree.size, Note: signed}, nil
+	}
 	if err := l.book.moveMarks(l); err != nil {
 		return Checkpoint{}, err
 	}
@@ -51,7 +54,7 @@ func (l *Log) shrunk(size uint64) error {
 // tree, so that nothing is signed that a failed commit takes back. It needs no
 // commit of its own (TestCheckpointRidesAlong).
 func (l *Log) ready(tree *edge) *Checkpoint {
-	if l.shared || !l.due.Load() && tree.size-l.covered() < signEvery {
+	if l.shared && !l.leading.Load() || !l.due.Load() && tree.size-l.covered() < signEvery {
 		return nil
 	}
 	if tree.size == l.covered() {
@@ -149,6 +152,11 @@ func (l *Log) publish(c Checkpoint) {
 // are stored, or ErrNotFound.
 func (l *Log) Checkpoint() (signed []byte, size uint64, err error) {
 	c := l.signed.Load()
+	if l.queues() && !l.leading.Load() { // another process signs
+		if c, err = l.newest(); err != nil {
+			return nil, 0, err
+		}
+	}
 	if c == nil {
 		return nil, 0, ErrNotFound
 	}

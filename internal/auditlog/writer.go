@@ -169,14 +169,7 @@ func (l *Log) build(tree *edge, entries []Entry) (*built, error) {
 
 // committed tells the log and all who wait that b is stored.
 func (l *Log) committed(g *group, b *built) {
-	l.tree.Store(b.tree)
-	l.book.count.entries.Add(b.Count)
-	l.book.count.batches.Add(1)
-	if b.Checkpoint != nil {
-		l.disarm()
-		l.publish(*b.Checkpoint)
-	}
-	l.book.calls.note(l.name, b.First, g.entries)
+	l.advance(b, g.entries)
 	l.arm()
 	g.first, g.leaves, g.ends = b.First, b.Leaves, b.ends
 	g.finish(nil)
@@ -185,6 +178,20 @@ func (l *Log) committed(g *group, b *built) {
 		// that it comes into the next batch and not half of them in each. A
 		// lone caller does not pay for it.
 		runtime.Gosched()
+	}
+}
+
+// advance takes in that b is stored.
+func (l *Log) advance(b *built, entries []Entry) {
+	l.tree.Store(b.tree)
+	l.book.count.entries.Add(b.Count)
+	l.book.count.batches.Add(1)
+	if b.Checkpoint != nil {
+		l.disarm()
+		l.publish(*b.Checkpoint)
+	}
+	if l.book.c.Cluster == nil {
+		l.book.calls.note(l.name, b.First, entries)
 	}
 }
 

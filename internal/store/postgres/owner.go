@@ -36,6 +36,21 @@ func (o *owner) begin(ctx context.Context, conn *pgx.Conn) error {
 }
 
 func (o *owner) prepare(ctx context.Context, conn *pgx.Conn) error {
+	if err := o.set(ctx, conn); err != nil {
+		return err
+	}
+	// Before the lock as well: the next owner may hold it for long.
+	if err := o.compare(ctx, conn); err != nil {
+		return err
+	}
+	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock("+lockKey+")"); err != nil {
+		return fmt.Errorf("own the store: %w", err)
+	}
+	return o.compare(ctx, conn)
+}
+
+// set makes the settings on which the promises of the store stand.
+func (o *owner) set(ctx context.Context, conn *pgx.Conn) error {
 	for _, s := range [][2]string{
 		{"search_path", o.within + ", pg_temp"},
 		{"synchronous_commit", "on"},
@@ -53,14 +68,7 @@ func (o *owner) prepare(ctx context.Context, conn *pgx.Conn) error {
 			return fmt.Errorf("set %s: %w", s[0], err)
 		}
 	}
-	// Before the lock as well: the next owner may hold it for long.
-	if err := o.compare(ctx, conn); err != nil {
-		return err
-	}
-	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock("+lockKey+")"); err != nil {
-		return fmt.Errorf("own the store: %w", err)
-	}
-	return o.compare(ctx, conn)
+	return nil
 }
 
 // compare returns ErrLost when somebody opened the store after us.

@@ -31,3 +31,28 @@ CREATE TABLE audit_checkpoint (
   note bytea NOT NULL CHECK (length(note) > 0),
   PRIMARY KEY (log, size)
 );
+
+-- Of cluster mode: what processes enqueued and the sequencer has not yet moved
+-- into a log, the last number that each process used, and who builds a log.
+CREATE TABLE audit_queue (
+  id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  log     text COLLATE "C" NOT NULL,
+  node    text COLLATE "C" NOT NULL,
+  seq     bigint NOT NULL CHECK (seq > 0),
+  n       bigint NOT NULL CHECK (n > 0),
+  entries bytea NOT NULL CHECK (length(entries) > 0),
+  UNIQUE (log, node, seq)
+);
+ALTER TABLE audit_queue ALTER COLUMN entries SET STORAGE EXTERNAL;
+
+CREATE TABLE audit_node (
+  log  text COLLATE "C" NOT NULL,
+  node text COLLATE "C" NOT NULL,
+  last bigint NOT NULL CHECK (last > 0),
+  PRIMARY KEY (log, node)
+);
+
+CREATE TABLE audit_epoch (
+  log   text COLLATE "C" NOT NULL PRIMARY KEY,
+  epoch bigint NOT NULL CHECK (epoch > 0)
+);
