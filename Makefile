@@ -17,7 +17,7 @@ STATICCHECK_VERSION := v0.8.2
 .DEFAULT_GOAL := build
 CORPUS   ?=
 
-.PHONY: cloudkms pkcs11 providers eval build run test tools postgres peers fmt vet lint unit race doors outside interop cross soak fuzz bench clean
+.PHONY: cloudkms pkcs11 providers eval build run test tools postgres peers fmt vet lint unit fips race doors outside interop cross soak fuzz bench clean
 
 build: ## bin/ostiary and bin/ostiary-verify
 	$(BUILD) -o bin/ostiary ./cmd/ostiary
@@ -64,6 +64,9 @@ race: ## the rooms with goroutines, under the race detector
 
 providers: ## the builds that reach further root keys
 	@GO="$(GO)" sh scripts/providers.sh
+
+fips: ## keys and the log with the validated module, in strict mode
+	GOFIPS140=v1.0.0 GODEBUG=fips140=only $(GO) test -timeout 15m ./internal/keys ./internal/auditlog ./verify
 
 doors: ## a whole gateway over every transport
 	$(GO) test -timeout 15m $$($(GO) list ./test/... | grep -v -e /test/interop -e /test/outside)
