@@ -43,7 +43,7 @@ func Doctor(ctx context.Context, dir string, o Options) []Finding {
 	all = append(all, writable(filepath.Join(dir, ConfigName)))
 	all = append(all, machine().swap(), machine().core(o.Exposed),
 		rootFinding(ctx, c, rootAt{base: dir, environ: o.Environ, guard: egress.New(egress.Config{}), clock: o.Clock}))
-	all = append(all, disk(c.DataDir), clockFinding(c.DataDir, o), authority(c.DataDir, o))
+	all = append(all, disk(c.DataDir), reserveFinding(c), clockFinding(c.DataDir, o), authority(c.DataDir, o))
 	if cert, ok := strings.CutPrefix(c.Listeners.Data.TLS.Cert, "file:"); ok {
 		if !filepath.IsAbs(cert) {
 			cert = filepath.Join(dir, cert)
@@ -167,14 +167,14 @@ func running(ctx context.Context, dir string, o Options) []Finding {
 	if err != nil {
 		return []Finding{{State: stateFail, Check: "gateway", Detail: err.Error(), Fix: "see the message"}}
 	}
-	all, err := inspect(ctx, api)
+	all, err := inspect(ctx, api, o.Clock.Now())
 	if err := errors.Join(err, done()); err != nil {
 		all = append(all, Finding{State: stateFail, Check: "gateway", Detail: err.Error(), Fix: "see the message"})
 	}
 	return all
 }
 
-func inspect(ctx context.Context, api admin.API) ([]Finding, error) {
+func inspect(ctx context.Context, api admin.API, now time.Time) ([]Finding, error) {
 	s, err := api.Status(ctx, admin.None{})
 	if err != nil {
 		return nil, err
@@ -186,6 +186,16 @@ func inspect(ctx context.Context, api admin.API) ([]Finding, error) {
 	for _, c := range s.Checks {
 		all = append(all, Finding{State: c.State, Check: c.Name, Detail: c.Detail})
 	}
+	logs, err := logFindings(ctx, api)
+	all = append(all, logs...)
+	if err != nil {
+		return all, err
+	}
+	saved, err := backupFinding(ctx, api, now)
+	if err != nil {
+		return all, err
+	}
+	all = append(all, saved)
 	servers, err := api.Servers(ctx, admin.None{})
 	if err != nil {
 		return all, err
