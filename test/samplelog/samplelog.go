@@ -1,10 +1,11 @@
 // Package samplelog makes logs for tests of what writes and what verifies them.
 // It is written from docs/formats alone, with encoding/json and x/mod where the
 // program has its own hand, so that neither is tested against itself. It touches
-// no file; the keys in it are of no gateway.
+// the folder that it is told to write; the keys in it are of no gateway.
 package samplelog
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/ed25519"
 	"crypto/hmac"
@@ -12,7 +13,11 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing/fstest"
 	"time"
@@ -155,7 +160,11 @@ func Reader(stored []tlog.Hash) tlog.HashReader {
 // Checkpoint returns the checkpoint of the first size entries, signed by the
 // log and then by others.
 func (l *Log) Checkpoint(size int, others ...note.Signer) []byte {
-	root, err := tlog.TreeHash(int64(size), Reader(l.Hashes()))
+	return l.checkpointOf(l.Hashes(), size, others...)
+}
+
+func (l *Log) checkpointOf(stored []tlog.Hash, size int, others ...note.Signer) []byte {
+	root, err := tlog.TreeHash(int64(size), Reader(stored))
 	if err != nil {
 		panic(err)
 	}
@@ -215,6 +224,82 @@ func (l *Log) bundle(t tlog.Tile) []byte {
 		b = append(binary.BigEndian.AppendUint16(b, uint16(len(e.Leaf))), e.Leaf...)
 	}
 	return b
+}
+
+// Write writes the export of a long log to a folder, without holding it in
+// memory as files.
+func Write(dir, name string, n int) error {
+	l := New(name, n)
+	stored := l.Hashes()
+	put := func(path string, data []byte) error {
+		path = filepath.Join(dir, filepath.FromSlash(path))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
+		return os.WriteFile(path, data, 0o600)
+	}
+	for _, t := range tlog.NewTiles(8, 0, int64(n)) {
+		data, err := tlog.ReadTileData(t, Reader(stored))
+		if err != nil {
+			return err
+		}
+		if err := put(Path(t), data); err != nil {
+			return err
+		}
+		if t.L == 0 {
+			t.L = -1
+			if err := put(Path(t), l.bundle(t)); err != nil {
+				return err
+			}
+		}
+	}
+	lines := func(w io.Writer) (err error) {
+		for i := range l.Entries {
+			if _, err = w.Write(l.Line(i)); err != nil {
+				break
+			}
+		}
+		return err
+	}
+	f, err := os.Create(filepath.Join(dir, "entries.jsonl"))
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(f)
+	return errors.Join(lines(out), out.Flush(), f.Close(), put("log.vkey", []byte(l.VKey()+"\n")), put("checkpoint", l.checkpointOf(stored, n)))
+}
+
+// RepeatedProof proves entry i of a log that holds its first entry n times.
+func (l *Log) RepeatedProof(n, i int64) ([]byte, error) {
+	h := []tlog.Hash{tlog.RecordHash(l.Entries[0].Leaf)} // h[k] is the subtree of 2^k entries
+	for len(h) < 62 {
+		h = append(h, tlog.NodeHash(h[len(h)-1], h[len(h)-1]))
+	}
+	reader := tlog.HashReaderFunc(func(at []int64) ([]tlog.Hash, error) {
+		var out []tlog.Hash
+		for _, x := range at {
+			level, _ := tlog.SplitStoredHashIndex(x)
+			out = append(out, h[level])
+		}
+		return out, nil
+	})
+	root, err := tlog.TreeHash(n, reader)
+	if err != nil {
+		return nil, err
+	}
+	path, err := tlog.ProveRecord(n, i, reader)
+	if err != nil {
+		return nil, err
+	}
+	signed, err := note.Sign(&note.Note{Text: fmt.Sprintf("%s\n%d\n%s\n", l.Origin(), n, root)}, l.Key)
+	if err != nil {
+		return nil, err
+	}
+	s := fmt.Sprintf("c2sp.org/tlog-proof@v1\nextra %s\nindex %d\n", base64.StdEncoding.EncodeToString(l.Entries[0].Leaf), i)
+	for _, p := range path {
+		s += p.String() + "\n"
+	}
+	return append([]byte(s+"\n"), signed...), nil
 }
 
 // Path returns where c2sp.org/tlog-tiles has a tile.
