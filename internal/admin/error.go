@@ -7,6 +7,7 @@ import (
 	"ostiary.dev/ostiary/internal/fault"
 	"ostiary.dev/ostiary/internal/kms"
 	"ostiary.dev/ostiary/internal/registry"
+	"ostiary.dev/ostiary/internal/store"
 )
 
 // Code is the stable class of an operator's error; the command line turns it
@@ -74,5 +75,28 @@ func asError(what string, err error) error {
 		}
 		return &Error{Code: code, Message: what + " could not be processed", Cause: err.Error(), Fix: kms.Fix(err)}
 	}
+	if e := storeError(what, err); e != nil {
+		return e
+	}
 	return &Error{Code: Failed, Message: what + " could not be processed", Cause: err.Error()}
+}
+
+// storeError turns what the store says of its machine and its rows into an
+// *Error, or nil.
+func storeError(what string, err error) *Error {
+	for _, one := range []struct {
+		is   error
+		code Code
+		fix  string
+	}{
+		{store.ErrDamage, Integrity, "find out who wrote to the database, then restore it from its backup"},
+		{store.ErrFull, Unavailable, "make room on the disk of the store; nothing was changed"},
+		{store.ErrReadOnly, Unavailable, "make the store writable again; nothing was changed"},
+		{store.ErrIO, Unavailable, "look at the system's log, and replace the disk; nothing was changed"},
+	} {
+		if errors.Is(err, one.is) {
+			return &Error{Code: one.code, Message: what + " could not be processed", Cause: err.Error(), Fix: one.fix}
+		}
+	}
+	return nil
 }
