@@ -9,6 +9,9 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -192,13 +195,13 @@ func (w *lineWriter) write(line json.RawMessage) error {
 	var err error
 	switch w.c.output {
 	case "jsonl":
-		_, err = fmt.Fprintf(w.c.stdout, "%s\n", line)
+		_, err = fmt.Fprintf(w.c.stdout, "%s\n", escaped(line))
 	case "json":
 		before := ","
 		if w.n == 0 {
 			before = w.head()
 		}
-		_, err = fmt.Fprintf(w.c.stdout, "%s\n    %s", before, line)
+		_, err = fmt.Fprintf(w.c.stdout, "%s\n    %s", before, escaped(line))
 	case "csv":
 		if w.csv == nil {
 			w.csv = csv.NewWriter(w.c.stdout)
@@ -258,6 +261,32 @@ func (w *lineWriter) end() error {
 	return w.flush()
 }
 
+// escaped writes what is no visible character as an escape of JSON, so that a
+// line is safe on a terminal too: characters that turn the direction of text
+// need no escape in JSON (TestG07TablesAndSheetsAreSafe).
+func escaped(line json.RawMessage) []byte {
+	for i, r := range string(line) {
+		if r < 0x20 || r > 0x7e && !unicode.IsPrint(r) || r == utf8.RuneError {
+			return append(line[:i:i], escapedFrom(string(line[i:]))...)
+		}
+	}
+	return line
+}
+
+func escapedFrom(text string) []byte {
+	var b []byte
+	for _, r := range text {
+		if r >= 0x20 && r <= 0x7e || r != utf8.RuneError && unicode.IsPrint(r) {
+			b = utf8.AppendRune(b, r)
+			continue
+		}
+		for _, u := range utf16.AppendRune(nil, r) {
+			b = fmt.Appendf(b, "\\u%04x", u)
+		}
+	}
+	return b
+}
+
 // safeCells keeps a spreadsheet from taking what a stranger chose for a formula
 // (hostile case G07, TestG07TablesAndSheetsAreSafe).
 func safeCells(cells []string) []string {
@@ -299,7 +328,11 @@ func (c *cli) showEntries(all []admin.AuditEntry) error {
 		if err != nil {
 			return err
 		}
-		if err := writeTable(c.stdout, page{columns: names, wide: true}, []row{e.Line}); err != nil {
+		flat, err := flatten(e.Line)
+		if err != nil {
+			return err
+		}
+		if err := writeTable(c.stdout, page{columns: names, wide: true}, []row{flat}); err != nil {
 			return err
 		}
 		if _, err := fmt.Fprintln(c.stdout, "LEAF ", visible(string(e.Leaf[:min(len(e.Leaf), 110)]))); err != nil {
@@ -307,6 +340,24 @@ func (c *cli) showEntries(all []admin.AuditEntry) error {
 		}
 	}
 	return nil
+}
+
+// flatten writes nested values of an object as text, so that a table shows them.
+func flatten(object json.RawMessage) (json.RawMessage, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(object, &members); err != nil {
+		return nil, err
+	}
+	for name, v := range members {
+		if v[0] == '{' || v[0] == '[' {
+			text, err := json.Marshal(string(v))
+			if err != nil {
+				return nil, err
+			}
+			members[name] = text
+		}
+	}
+	return json.Marshal(members)
 }
 
 // memberNames returns the names of an object's members in their order.

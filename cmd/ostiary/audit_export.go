@@ -135,7 +135,7 @@ func (c *cli) export(ctx context.Context, api admin.API, r admin.AuditExport, ou
 		}
 	}
 	return c.print(page{kind: "AuditExport", columns: []string{"log", "folder", "size", "readable"}, items: items,
-		notices: []string{"it names people: hand it only to who may know them"}})
+		notices: []string{"people and agents stand in it by pseudonym"}})
 }
 
 // exportKeys are the public keys that stand beside the logs.
@@ -238,5 +238,5 @@ func (c *cli) evidence(ctx context.Context, api admin.API, r admin.AuditExport, 
 		return err
 	}
 	return c.print(page{kind: "AuditEvidence", columns: []string{"log", "index"}, items: x.Picked,
-		notices: []string{"written to " + out, "it names people: hand it only to who may know them"}})
+		notices: []string{"written to " + out, "people and agents stand in it by pseudonym"}})
 }

@@ -32,7 +32,8 @@ func TestScripts(t *testing.T) {
 		Dir:           "testdata/script",
 		UpdateScripts: os.Getenv("UPDATE") != "",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ports":   ports,
+			"ports":  ports,
+			"append": appendFile, "vkey": vkey, "witnessed": awaitWitness,
 			"serving": func(ts *testscript.TestScript, _ bool, args []string) { await(ts, args[0], "ok") },
 			"checks":  func(ts *testscript.TestScript, _ bool, args []string) { await(ts, args[0], args[1]) },
 		},

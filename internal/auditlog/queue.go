@@ -2,6 +2,7 @@ package auditlog
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 )
@@ -107,7 +108,9 @@ func (t *Ticket) place() (Place, error) {
 	if t.at > 0 {
 		start = g.ends[t.at-1]
 	}
-	p.Index, p.Leaf = g.first+uint64(t.at), g.leaves[start:g.ends[t.at]:g.ends[t.at]]
+	leaf := g.leaves[start:g.ends[t.at]:g.ends[t.at]]
+	_, prefix := binary.Uvarint(leaf) // a batch keeps the length before each leaf
+	p.Index, p.Leaf = g.first+uint64(t.at), leaf[prefix:]
 	return p, nil
 }
 

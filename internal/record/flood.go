@@ -112,7 +112,7 @@ func (s *Step) Flush(now time.Time) error {
 	due := s.flood.due(now)
 	for i, d := range due {
 		e := Entry{Time: d.since, Kind: auditlog.FloodSummarised, Outcome: string(exchange.Refused), Reason: string(d.kind), Count: d.count, Closed: true}
-		if err := s.await(&e, now); err != nil {
+		if _, err := s.await(&e, now); err != nil {
 			for _, rest := range due[i:] {
 				s.flood.back(rest)
 			}

@@ -158,7 +158,9 @@ func (s *Step) refused(x *exchange.Exchange, now time.Time) error {
 	e.Request = requestSum(x)
 	e.end(x, now)
 	e.Decision = deny
-	return s.await(&e, now)
+	place, err := s.await(&e, now)
+	x.Place = place
+	return err
 }
 
 // Bad records a connection that never became a request: reason is one of a
@@ -174,7 +176,8 @@ func (s *Step) Bad(peer netip.AddrPort, reason string) error {
 	}
 	e := Entry{Time: now, Kind: auditlog.CallDecided, Exchange: id.String(), Decision: deny, Closed: true,
 		Outcome: string(exchange.Refused), Reason: string(fault.BadHeader), Detail: reason, Peer: network(peer)}
-	return s.await(&e, now)
+	_, err = s.await(&e, now)
+	return err
 }
 
 // submit hands e to the log of the calls.
@@ -187,15 +190,16 @@ func (s *Step) submit(e *Entry, at time.Time) *auditlog.Ticket {
 }
 
 // await hands e to the log of the calls and waits until it is there.
-func (s *Step) await(e *Entry, at time.Time) error {
+func (s *Step) await(e *Entry, at time.Time) (auditlog.Place, error) {
 	t := s.submit(e, at)
 	if !awaits {
-		return nil
+		return auditlog.Place{}, nil
 	}
-	if _, err := t.Wait(context.Background()); err != nil {
-		return fault.Wrap(fault.LogUnavailable, fmt.Errorf("append: %w", err))
+	place, err := t.Wait(context.Background())
+	if err != nil {
+		return place, fault.Wrap(fault.LogUnavailable, fmt.Errorf("append: %w", err))
 	}
-	return nil
+	return place, nil
 }
 
 // early reports whether x was turned away before anybody was identified.
