@@ -123,7 +123,7 @@ func (o *operator) verify(ctx context.Context, j *job, logs []*auditlog.Log) {
 				j.end()
 			}
 		})
-		state, err := stateOf(string(l.Name()), l.Size(), err)
+		state, err := StateOf(string(l.Name()), l.Size(), err)
 		j.mu.Lock()
 		if err != nil {
 			j.err = err
@@ -139,9 +139,9 @@ func (o *operator) verify(ctx context.Context, j *job, logs []*auditlog.Log) {
 	j.mu.Unlock()
 }
 
-// stateOf turns the end of a verification into an outcome; an error is one
+// StateOf turns the end of a verification into an outcome; an error is one
 // that says nothing of the log.
-func stateOf(log string, size uint64, err error) (AuditState, error) {
+func StateOf(log string, size uint64, err error) (AuditState, error) {
 	var broken *auditlog.Broken
 	switch {
 	case errors.As(err, &broken):
