@@ -9,8 +9,8 @@ import (
 
 func newDoctor(c *cli) *cobra.Command {
 	return &cobra.Command{Use: "doctor", Short: "Find what is wrong and say how to put it right", Args: args(0, 0),
-		Long: "doctor checks the configuration, the data directory, the clock, certificates, disk\n" +
-			"space, the gateway's readiness, and whether each active server answers and is as it\n" +
+		Long: "doctor checks the configuration, the data directory, keys, logs, backups, swap and core\n" +
+			"dumps, the clock, certificates, disk space, and whether each active server is as it\n" +
 			"was approved. It changes nothing.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			findings := app.Doctor(cmd.Context(), c.dir, c.options(connectWait))
