@@ -61,6 +61,7 @@ func (a *App) openLog() error {
 	if err != nil {
 		return explainLog(err)
 	}
+	a.noteHandovers()
 	a.record = record.New(record.Config{
 		Book: a.book, Clock: a.clock, Reserve: a.reserve, Pseudonym: a.store.Pseudonym, InTx: a.inTx,
 		All: a.config.Load().Audit.Sync == syncAll,
@@ -93,6 +94,26 @@ func (a *App) logSigned(_ auditlog.Name, _ uint64, signed []byte) {
 	origin, _, _ := bytes.Cut(signed, []byte("\n"))
 	if bytes.Count(signed, append([]byte("\n\u2014 "), append(bytes.Clone(origin), ' ')...)) > 1 {
 		a.ring.HandedOver(string(origin))
+	}
+}
+
+// noteHandovers finds the logs whose newest checkpoint has the current key's
+// signature: the key before signs them no more, whatever process made it.
+func (a *App) noteHandovers() {
+	for _, info := range a.book.Logs() {
+		l, err := a.book.Log(info.Name)
+		if err != nil {
+			continue
+		}
+		signed, _, err := l.Checkpoint()
+		if err != nil {
+			continue // none yet
+		}
+		if v, err := note.NewVerifier(a.ring.LogVKey(l.Origin())); err == nil {
+			if _, err := note.Open(signed, note.VerifierList(v)); err == nil {
+				a.ring.HandedOver(l.Origin())
+			}
+		}
 	}
 }
 
