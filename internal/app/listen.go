@@ -41,9 +41,9 @@ func (a *App) serveHealth() (parts, error) {
 		if one.secure {
 			cert := &issued{ca: a.ring.CA(), names: listenNames(one.address), clock: a.clock}
 			ln = tls.NewListener(ln, &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: cert.get,
-				NextProtos: []string{"h2", "http/1.1"}})
+				ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: a.ring.CA().ClientPool(), NextProtos: []string{"h2", "http/1.1"}})
 		}
-		all = append(all, a.servePages(ln))
+		all = append(all, a.servePages(ln, one.secure))
 	}
 	return all, nil
 }
@@ -56,9 +56,9 @@ func (a *App) adminAddress() string {
 	return a.config.Load().Listeners.Admin.Address
 }
 
-func (a *App) servePages(ln net.Listener) func(context.Context) error {
+func (a *App) servePages(ln net.Listener, secure bool) func(context.Context) error {
 	s := &http.Server{
-		Handler: a.pages(), MaxHeaderBytes: 16 << 10, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		Handler: a.pages(secure), MaxHeaderBytes: 16 << 10, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, ErrorLog: log.New(io.Discard, "", 0),
 	}
 	done := make(chan struct{})
@@ -78,12 +78,16 @@ func (a *App) servePages(ln net.Listener) func(context.Context) error {
 	}
 }
 
-// pages are /livez, /readyz and /metrics; a browser is told to keep nothing.
-func (a *App) pages() http.Handler {
+// pages are /livez, /readyz and /metrics, and for auditors the logs, which are
+// never served in clear; a browser is told to keep nothing.
+func (a *App) pages(secure bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", a.readyz)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.gather, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	if secure {
+		mux.Handle("GET "+tilesAt, a.newTiles())
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
