@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"unicode/utf8"
 )
 
 // maxLeaf and maxPart bound an entry (docs/formats/log.md).
@@ -14,6 +13,9 @@ const (
 	maxLeaf = 400
 	maxPart = 64 << 10
 )
+
+// unquote takes the quotes off a string of a leaf.
+func unquote(text []byte) string { return string(text[1 : len(text)-1]) }
 
 // leaf is what a leaf says. The strings are JSON texts, with their quotes.
 type leaf struct {
@@ -24,6 +26,12 @@ type leaf struct {
 	server     []byte // nil: none
 	exchange   []byte // nil: none
 	time       int64  // milliseconds
+}
+
+// open reports whether the entry says that a call may go on: its outcome is in
+// another. A refusal is the outcome by itself.
+func (l leaf) open() bool {
+	return string(l.kind) == `"call.decided"` && string(l.decision) != `"deny"`
 }
 
 // parseLeaf reads a leaf in its one form: canonical JSON (RFC 8785) with these
@@ -98,18 +106,26 @@ func (r *leafReader) member(name string, optional bool) bool {
 	return true
 }
 
-// text reads a string and returns it with its quotes.
+// text reads a string and returns it with its quotes. Strings are printable
+// ASCII without space, quotes and backslash, so none has a second spelling.
 func (r *leafReader) text(name string, optional bool) []byte {
 	if !r.member(name, optional) {
 		return nil
 	}
-	n := canonicalString(r.rest)
-	if n <= 2 {
+	if len(r.rest) == 0 {
+		r.fail("ends early")
+		return nil
+	}
+	n := 1
+	for n < len(r.rest) && ' ' < r.rest[n] && r.rest[n] <= '~' && r.rest[n] != '"' && r.rest[n] != '\\' {
+		n++
+	}
+	if r.rest[0] != '"' || n < 2 || n >= len(r.rest) || r.rest[n] != '"' {
 		r.fail("has an empty or odd string at " + name[:len(name)-1])
 		return nil
 	}
-	s := r.rest[:n]
-	r.rest = r.rest[n:]
+	s := r.rest[:n+1]
+	r.rest = r.rest[n+1:]
 	return s
 }
 
@@ -149,52 +165,4 @@ func (r *leafReader) hash(name string) (h [32]byte) {
 	}
 	r.rest = r.rest[chars+2:]
 	return h
-}
-
-// canonicalString returns the length of the JSON string at the start of b, with
-// its quotes, when it is spelled as RFC 8785 spells it; else 0.
-func canonicalString(b []byte) int {
-	if len(b) == 0 || b[0] != '"' {
-		return 0
-	}
-	for i := 1; i < len(b); {
-		switch c := b[i]; {
-		case c == '"':
-			return i + 1
-		case c == '\\':
-			n := canonicalEscape(b[i:])
-			if n == 0 {
-				return 0
-			}
-			i += n
-		case c < ' ':
-			return 0
-		case c < utf8.RuneSelf:
-			i++
-		default:
-			r, n := utf8.DecodeRune(b[i:])
-			if r == utf8.RuneError && n == 1 {
-				return 0
-			}
-			i += n
-		}
-	}
-	return 0
-}
-
-// canonicalEscape returns the length of the escape at the start of b, or 0 when
-// RFC 8785 spells that character otherwise.
-func canonicalEscape(b []byte) int {
-	if len(b) >= 2 && bytes.IndexByte([]byte(`"\bfnrt`), b[1]) >= 0 {
-		return 2
-	}
-	if len(b) < 6 || b[1] != 'u' || b[2] != '0' || b[3] != '0' {
-		return 0
-	}
-	v, err := strconv.ParseUint(string(b[4:6]), 16, 8)
-	short := v == '\b' || v == '\t' || v == '\n' || v == '\f' || v == '\r'
-	if err != nil || v >= ' ' || short || !bytes.Equal(b[4:6], bytes.ToLower(b[4:6])) {
-		return 0
-	}
-	return 6
 }

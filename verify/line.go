@@ -130,12 +130,3 @@ func parseLine(line []byte) (Entry, error) {
 	}
 	return e, err
 }
-
-// unquote decodes a JSON string that was read already.
-func unquote(text []byte) string {
-	var s string
-	if json.Unmarshal(text, &s) != nil {
-		return ""
-	}
-	return s
-}

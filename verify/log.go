@@ -195,7 +195,7 @@ func (w *walk) entry(raw []byte) error {
 	if err != nil {
 		return broken(at, "%s", err)
 	}
-	if log := unquoteFast(l.log); !strings.HasSuffix(w.c.Origin, "/"+log) {
+	if log := unquote(l.log); !strings.HasSuffix(w.c.Origin, "/"+log) {
 		return broken(at, "its leaf is of the log %s", log)
 	}
 	if w.lines != nil {
@@ -248,14 +248,4 @@ func (w *walk) end() error {
 		w.r.Extends = &w.old.c.Size
 	}
 	return nil
-}
-
-// unquoteFast decodes a JSON string that mostly has no escapes.
-func unquoteFast(text []byte) string {
-	for _, c := range text[1 : len(text)-1] {
-		if c == '\\' {
-			return unquote(text)
-		}
-	}
-	return string(text[1 : len(text)-1])
 }

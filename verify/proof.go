@@ -83,7 +83,7 @@ func checkEntry(origin string, index uint64, raw, line []byte) (readable bool, e
 	if err != nil {
 		return false, err
 	}
-	if !strings.HasSuffix(origin, "/"+unquoteFast(l.log)) {
+	if !strings.HasSuffix(origin, "/"+unquote(l.log)) {
 		return false, errors.New("the leaf is of another log")
 	}
 	if line == nil {

@@ -248,11 +248,11 @@ func (r *receipt) leaf() ([]byte, error) {
 		return nil, err
 	}
 	switch {
-	case !strings.HasSuffix(*r.Log, "/"+unquoteFast(l.log)):
+	case !strings.HasSuffix(*r.Log, "/"+unquote(l.log)):
 		return nil, errors.New("the receipt's leaf is of another log")
-	case l.exchange == nil || unquoteFast(l.exchange) != *r.Exchange:
+	case l.exchange == nil || unquote(l.exchange) != *r.Exchange:
 		return nil, errors.New("the receipt's leaf is of another exchange")
-	case unquoteFast(l.kind) != "call."+*r.State:
+	case (*r.State == "decided") != l.open():
 		return nil, errors.New("the receipt's leaf tells another state than the receipt")
 	}
 	return raw, nil

@@ -175,6 +175,19 @@ func TestReceiptOfAnotherLeaf(t *testing.T) {
 	}
 }
 
+// TestReceiptOfARefusal: its one entry is a decision and the outcome at once.
+func TestReceiptOfARefusal(t *testing.T) {
+	o := verify.ReceiptOptions{Keys: keys(t, samplelog.ReceiptSigner().VKey())}
+	l := samplelog.New("calls/2026", 9)
+	l.Entries[4].Leaf = bytes.Replace(l.Entries[4].Leaf, []byte(`"dec":"allow"`), []byte(`"dec":"deny"`), 1)
+	if _, err := verify.Receipt(l.Receipt(4, "finished", nil, nil), o); err != nil {
+		t.Error(err)
+	}
+	if _, err := verify.Receipt(l.Receipt(4, "decided", nil, nil), o); err == nil {
+		t.Error("a refusal passes as a call that goes on")
+	}
+}
+
 func TestStrip(t *testing.T) {
 	for _, c := range []struct{ in, out string }{
 		{`{"result":{"_meta":{"dev.ostiary/receipt":1}}}`, `{"result":{}}`},

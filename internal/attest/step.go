@@ -11,7 +11,6 @@ package attest
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -56,7 +55,7 @@ func (s *Step) Request(_ context.Context, x *exchange.Exchange) error {
 		return nil
 	}
 	x.AsksProof, _ = asked.Get("proof").Bool()
-	x.RequestSum = sha256.Sum256(x.Request.Raw())
+	x.RequestSum = export.MessageDigest(x.Request.Raw())
 	edit, _ := wire.RemoveMember(meta, export.ReceiptMember)
 	m, err := x.Request.Rewrite(edit)
 	if err != nil {
@@ -102,7 +101,7 @@ func digestOf(m *wire.Message) ([32]byte, error) {
 	for _, name := range names {
 		next := top.Get(name)
 		if top.Kind() == wire.Object && !next.Exists() {
-			return sha256.Sum256(m.Raw()), nil
+			return export.MessageDigest(m.Raw()), nil
 		}
 		if top = next; top.Kind() != wire.Object || top.Len() == 0 {
 			return export.AnswerDigest(m)
@@ -111,7 +110,7 @@ func digestOf(m *wire.Message) ([32]byte, error) {
 	if top.Get(export.ReceiptMember).Exists() {
 		return export.AnswerDigest(m)
 	}
-	return sha256.Sum256(m.Raw()), nil
+	return export.MessageDigest(m.Raw()), nil
 }
 
 // attest returns m with its receipt, or m when there cannot be one.

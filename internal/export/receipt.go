@@ -18,7 +18,7 @@ const ReceiptMember = "dev.ostiary/receipt"
 // The states of an exchange that a receipt can tell.
 const (
 	Decided  = "decided"  // the entry was written before the call; its outcome follows in the log
-	Finished = "finished" // the entry holds the outcome
+	Finished = "finished" // the entry holds the outcome, which a refusal is too
 )
 
 // receiptDomain keeps a signed receipt from being read as anything else that is
