@@ -78,6 +78,7 @@ func (l *Log) flush(ctx context.Context) error {
 	if g == nil {
 		return nil
 	}
+	l.hasten()
 	select {
 	case <-g.done:
 		return nil

@@ -105,6 +105,7 @@ type Log struct {
 	quit  chan struct{} // closed when the log closes
 	ended chan struct{} // closed when the writer has ended
 	timer *time.Timer   // of the next checkpoint
+	later *time.Timer   // ends the patience with entries that nobody waits for
 
 	// Of cluster mode only.
 	seq       uint64        // the last that was enqueued; the writer's
@@ -123,6 +124,7 @@ type Log struct {
 	bytes   int        // of their parts
 	stopped error      // why the log takes nothing
 	closing bool
+	hurry   bool // what trails is due
 	armed   bool // the timer runs
 }
 
@@ -252,6 +254,8 @@ func (b *Book) newLog(n Name) *Log {
 		moved: make(chan struct{}, 1), leave: make(chan struct{}), sequenced: make(chan struct{}),
 	}
 	l.timer.Stop()
+	l.later = time.AfterFunc(time.Hour, l.hasten)
+	l.later.Stop()
 	return l
 }
 

@@ -11,7 +11,8 @@ import (
 // is committed whole; closing done wakes all who wait at once.
 type group struct {
 	entries []Entry
-	bytes   int // of parts
+	bytes   int  // of parts
+	eager   bool // somebody waits for one of them
 
 	done chan struct{}
 	// Written before done is closed.
@@ -117,7 +118,10 @@ func (t *Ticket) place() (Place, error) {
 // Submit hands e to the writer and does not wait; Wait on the ticket tells what
 // became of it. e.Part must not change afterwards. A full queue refuses: the
 // caller then refuses the call, because nothing passes unlogged.
-func (l *Log) Submit(e Entry) *Ticket {
+func (l *Log) Submit(e Entry) *Ticket { return l.submit(e, true) }
+
+// submit hands e to the writer, who begins at once when e is eager.
+func (l *Log) submit(e Entry, eager bool) *Ticket {
 	if err := l.admit(&e); err != nil {
 		return &Ticket{err: err}
 	}
@@ -138,7 +142,7 @@ func (l *Log) Submit(e Entry) *Ticket {
 	}
 	l.entries++
 	l.bytes += len(e.Part)
-	l.nudge()
+	l.tell(l.groups[last], eager)
 	return l.groups[last].add(e)
 }
 
@@ -177,10 +181,16 @@ func (l *Log) next() (g *group, last bool) {
 	if len(l.groups) == 0 {
 		return nil, l.closing
 	}
+	if l.idle() {
+		return nil, false
+	}
+	l.hurry = false
 	g = l.groups[0]
 	l.current, l.groups[0] = g, nil
 	if l.groups = l.groups[1:]; len(l.groups) == 0 {
 		l.groups = nil
+	} else if !l.groups[0].eager {
+		l.later.Reset(trailing)
 	}
 	l.entries -= len(g.entries)
 	l.bytes -= g.bytes

@@ -25,6 +25,7 @@ const maxRaces = 64
 func (l *Log) run() {
 	defer close(l.ended)
 	defer l.timer.Stop()
+	defer l.later.Stop()
 	for {
 		select {
 		case <-l.timer.C:
@@ -35,6 +36,7 @@ func (l *Log) run() {
 		switch {
 		case g != nil:
 			l.put(g)
+			l.gathers(len(g.entries))
 			continue
 		case last:
 			l.atEnd()

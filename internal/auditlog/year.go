@@ -47,12 +47,14 @@ func (b *Book) begin(l *Log) {
 }
 
 // Submit hands e to the calls log of the present year; see Log.Submit.
-func (b *Book) Submit(e Entry) *Ticket {
+func (b *Book) Submit(e Entry) *Ticket { return b.submit(e, true) }
+
+func (b *Book) submit(e Entry, eager bool) *Ticket {
 	l := b.Calls()
-	t := l.Submit(e)
+	t := l.submit(e, eager)
 	if errors.Is(t.err, ErrClosed) {
 		if next := b.Calls(); next != l { // the year ended in between
-			return next.Submit(e)
+			return next.submit(e, eager)
 		}
 	}
 	return t

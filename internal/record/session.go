@@ -8,7 +8,7 @@ import (
 )
 
 // sessions writes the beginning and the end of a session beside the exchange
-// that caused it. It trails as the exchange itself may: the log keeps order.
+// that caused it. It comes before the entry that ends the exchange, and trails it never.
 func (s *Step) sessions(x *exchange.Exchange, now time.Time) error {
 	kind, ok := sessionKind(x)
 	if !ok {
@@ -26,7 +26,7 @@ func (s *Step) sessions(x *exchange.Exchange, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	s.trail.add(s.c.Book.Submit(entry), entry, s.owe)
+	s.trail.add(s.c.Book.SubmitTrailing(entry), entry, s.owe)
 	return nil
 }
 

@@ -66,8 +66,9 @@ func (s *Step) Open(_ context.Context, x *exchange.Exchange) error {
 	e := entryOf(x, auditlog.CallDecided, x.Start)
 	e.Request = requestSum(x)
 	x.RequestSum = e.Request
-	x.Decided = s.submit(&e, x.Start)
-	if awaits && x.Join == nil {
+	wait := awaits && x.Join == nil
+	x.Decided = s.submit(&e, x.Start, wait)
+	if wait {
 		// The wait ends with the commit, not with the caller: an entry that
 		// is under way cannot be taken back.
 		place, err := x.Decided.Wait(context.Background())
@@ -106,14 +107,15 @@ func (s *Step) Close(_ context.Context, x *exchange.Exchange) error {
 	if err != nil {
 		return fault.Wrap(fault.Internal, err)
 	}
-	x.Finished = s.c.Book.Submit(entry)
 	if err := s.sessions(x, now); err != nil {
 		return err
 	}
 	if !awaits || !s.waits(x) {
+		x.Finished = s.c.Book.SubmitTrailing(entry)
 		s.trail.add(x.Finished, entry, s.owe)
 		return nil
 	}
+	x.Finished = s.c.Book.Submit(entry)
 	place, err := x.Finished.Wait(context.Background())
 	if err != nil {
 		s.owe(entry, err)
@@ -136,7 +138,7 @@ func (s *Step) opened(x *exchange.Exchange) error {
 	}
 	e := entryOf(x, auditlog.CallDecided, x.Start)
 	e.Request = x.RequestSum
-	if _, err := s.submit(&e, x.Start).Wait(context.Background()); err != nil {
+	if _, err := s.submit(&e, x.Start, true).Wait(context.Background()); err != nil {
 		return fault.Wrap(fault.LogUnavailable, err)
 	}
 	return nil
@@ -180,18 +182,21 @@ func (s *Step) Bad(peer netip.AddrPort, reason string) error {
 	return err
 }
 
-// submit hands e to the log of the calls.
-func (s *Step) submit(e *Entry, at time.Time) *auditlog.Ticket {
+// submit hands e to the log of the calls; wait says that somebody waits for it.
+func (s *Step) submit(e *Entry, at time.Time, wait bool) *auditlog.Ticket {
 	entry, err := e.entry(at)
 	if err != nil {
 		panic("record: " + err.Error()) // an entry of a call holds no foreign JSON
+	}
+	if !wait {
+		return s.c.Book.SubmitTrailing(entry)
 	}
 	return s.c.Book.Submit(entry)
 }
 
 // await hands e to the log of the calls and waits until it is there.
 func (s *Step) await(e *Entry, at time.Time) (auditlog.Place, error) {
-	t := s.submit(e, at)
+	t := s.submit(e, at, awaits)
 	if !awaits {
 		return auditlog.Place{}, nil
 	}
