@@ -114,6 +114,7 @@ type Log struct {
 	left      sync.Once
 	sequenced chan struct{} // closed when it has
 	leading   atomic.Bool   // it is this process
+	lagging   bool          // Changed was told that it cannot be; the sequencer's
 
 	writing sync.Mutex // held while the log's rows are written
 

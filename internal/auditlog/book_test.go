@@ -244,7 +244,7 @@ func TestRefusedEntries(t *testing.T) {
 func TestFullQueueRefuses(t *testing.T) {
 	w := &world{}
 	hold := make(chan struct{})
-	w.rows.Before = func(auditlog.Batch) error { <-hold; return nil }
+	w.rows.Hook(func(r *logtest.Rows) { r.Before = func(auditlog.Batch) error { <-hold; return nil } })
 	c := w.config()
 	c.QueueEntries, c.QueueBytes = 10, 1<<20
 	b, err := auditlog.Open(c)
@@ -406,11 +406,11 @@ func TestAppendIn(t *testing.T) {
 		}
 	}
 	// A transaction that is rolled back leaves nothing.
-	w.rows.Before = func(auditlog.Batch) error { return errors.New("rolled back") }
+	w.rows.Hook(func(r *logtest.Rows) { r.Before = func(auditlog.Batch) error { return errors.New("rolled back") } })
 	if _, err := b.AppendIn(&w.rows, e); err == nil {
 		t.Error("the error is lost")
 	}
-	w.rows.Before = nil
+	w.rows.Hook(func(r *logtest.Rows) { r.Before = nil })
 	if p, err := b.AppendIn(&w.rows, e); err != nil || p.Index != 10 {
 		t.Errorf("%+v, %v", p, err)
 	}
@@ -426,7 +426,7 @@ func TestAppendIn(t *testing.T) {
 func TestWaitEndsWithItsContext(t *testing.T) {
 	w := &world{}
 	hold := make(chan struct{})
-	w.rows.Before = func(auditlog.Batch) error { <-hold; return nil }
+	w.rows.Hook(func(r *logtest.Rows) { r.Before = func(auditlog.Batch) error { <-hold; return nil } })
 	b := w.open(t)
 	ticket := b.Calls().Submit(entry(1))
 	ctx, cancel := context.WithCancelCause(t.Context())

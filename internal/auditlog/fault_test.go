@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"ostiary.dev/ostiary/internal/auditlog"
+	"ostiary.dev/ostiary/internal/auditlog/logtest"
 )
 
 var errDisk = errors.New("no space left on device")
@@ -53,22 +55,22 @@ func TestLostCommit(t *testing.T) {
 func TestDiskFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
-		full := false
+		var full atomic.Bool
 		w.rows.Before = func(auditlog.Batch) error {
-			if full {
+			if full.Load() {
 				return errDisk
 			}
 			return nil
 		}
 		w.rows.BeforeCheckpoint = func() error {
-			if full {
+			if full.Load() {
 				return errDisk
 			}
 			return nil
 		}
 		l := w.open(t).Calls()
 		put(t, l, 0, 5)
-		full = true
+		full.Store(true)
 		if _, err := l.Submit(entry(5)).Wait(t.Context()); !errors.Is(err, errDisk) || !errors.Is(err, auditlog.ErrStopped) {
 			t.Errorf("on a full disk: %v", err)
 		}
@@ -79,7 +81,7 @@ func TestDiskFull(t *testing.T) {
 		if l.Err() == nil || l.Size() != 5 {
 			t.Errorf("a minute later: %d entries, %v", l.Size(), l.Err())
 		}
-		full = false
+		full.Store(false)
 		<-time.After(2 * time.Second)
 		synctest.Wait()
 		if err := l.Err(); err != nil {
@@ -100,28 +102,28 @@ func TestUncertain(t *testing.T) {
 		t.Run(fmt.Sprint(happened), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := &world{}
-				down := false
+				var down atomic.Bool
 				gone := errors.New("the database cannot be reached")
 				fail := func() error {
-					if down {
+					if down.Load() {
 						return gone
 					}
 					return nil
 				}
-				w.rows.BeforeRead = fail
-				w.rows.BeforeCheckpoint = fail
+				w.rows.Hook(func(r *logtest.Rows) { r.BeforeRead = fail })
+				w.rows.Hook(func(r *logtest.Rows) { r.BeforeCheckpoint = fail })
 				l := w.open(t).Calls()
 				put(t, l, 0, 3)
 				if happened {
-					w.rows.After = func(auditlog.Batch) error { down = true; return gone }
+					w.rows.Hook(func(r *logtest.Rows) { r.After = func(auditlog.Batch) error { down.Store(true); return gone } })
 				} else {
-					w.rows.Before = func(auditlog.Batch) error { down = true; return gone }
+					w.rows.Hook(func(r *logtest.Rows) { r.Before = func(auditlog.Batch) error { down.Store(true); return gone } })
 				}
 				if _, err := l.Submit(entry(3)).Wait(t.Context()); !errors.Is(err, auditlog.ErrUncertain) {
 					t.Errorf("error is %v", err)
 				}
-				w.rows.Before, w.rows.After = nil, nil
-				down = false
+				w.rows.Hook(func(r *logtest.Rows) { r.Before, r.After = nil, nil })
+				down.Store(false)
 				<-time.After(2 * time.Second)
 				synctest.Wait()
 				want := uint64(3)
@@ -225,7 +227,7 @@ func TestNothingTwice(t *testing.T) {
 			})
 		}
 		writers.Wait()
-		w.rows.Before, w.rows.After = nil, nil
+		w.rows.Hook(func(r *logtest.Rows) { r.Before, r.After = nil, nil })
 		<-time.After(5 * time.Second)
 		w.close(t)
 		if err := l.Verify(t.Context(), nil); err != nil {
@@ -260,7 +262,7 @@ func TestCheckpointRidesAlong(t *testing.T) {
 		}
 		return nil
 	}
-	w.rows.BeforeCheckpoint = func() error { own++; return nil }
+	w.rows.Hook(func(r *logtest.Rows) { r.BeforeCheckpoint = func() error { own++; return nil } })
 	l := w.open(t).Calls()
 	for i := range 100 {
 		put(t, l, i*64, 64)
@@ -293,7 +295,7 @@ func TestControlHasManyWriters(t *testing.T) {
 	if p, err := b.Control().Submit(e).Wait(t.Context()); err != nil || p.Index == 0 {
 		t.Errorf("%+v, %v", p, err)
 	}
-	w.rows.Before = nil
+	w.rows.Hook(func(r *logtest.Rows) { r.Before = nil })
 	w.close(t)
 	if err := b.Control().Verify(t.Context(), nil); err != nil || b.Control().Size() != 4 {
 		t.Errorf("%d entries, %v", b.Control().Size(), err)

@@ -5,10 +5,14 @@ import (
 	"time"
 )
 
+// lastTries bounds how often a closing process tries to move what is queued
+// when nobody seems to: what it leaves is moved after the next start of any.
+const lastTries = 10
+
 // sequence tries to be the log's sequencer until the book closes.
 func (l *Log) sequence() {
 	defer close(l.sequenced)
-	for {
+	for left := lastTries; ; {
 		s, err := l.book.c.Cluster.Queue.Sequence(l.name)
 		if err == nil {
 			err = l.lead(s)
@@ -18,15 +22,20 @@ func (l *Log) sequence() {
 		if err != nil && !errors.Is(err, ErrBusy) && !errors.Is(err, ErrFenced) {
 			l.behind(err)
 		}
-		if l.pauseQueue(l.book.c.Cluster.Retry) {
+		if !l.pauseQueue(l.book.c.Cluster.Retry) {
+			continue
+		}
+		if left--; err == nil || left == 0 {
 			return
 		}
+		<-time.After(l.book.c.Cluster.Retry)
 	}
 }
 
 // behind tells why this process does not build the log: entries still go into
 // the queue, and another process may build it.
 func (l *Log) behind(err error) {
+	l.lagging = true
 	l.changed(l.failure(err))
 }
 
@@ -59,6 +68,10 @@ func (l *Log) lead(s Sequencer) error {
 		return err
 	}
 	l.leading.Store(true)
+	if l.lagging {
+		l.lagging = false
+		l.changed(nil)
+	}
 	unsigned := time.NewTimer(signAfter)
 	defer unsigned.Stop()
 	for closing := false; ; {

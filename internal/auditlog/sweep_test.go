@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ostiary.dev/ostiary/internal/auditlog"
+	"ostiary.dev/ostiary/internal/auditlog/logtest"
 )
 
 func TestSweep(t *testing.T) {
@@ -29,6 +30,7 @@ func TestSweep(t *testing.T) {
 			})
 		}()
 		<-time.After(time.Minute)
+		synctest.Wait()
 		if len(found) != 0 || rounds != 1 {
 			t.Errorf("%d rounds found %v", rounds, found)
 		}
@@ -38,16 +40,18 @@ func TestSweep(t *testing.T) {
 			return all
 		})
 		<-time.After(time.Hour)
+		synctest.Wait()
 		if len(found) != 1 || found[0].Index != 11 || found[0].Log != calls {
 			t.Errorf("found %v", found)
 		}
 		gone := errors.New("the database cannot be reached")
-		w.rows.BeforeRead = func() error { return gone }
+		w.rows.Hook(func(r *logtest.Rows) { r.BeforeRead = func() error { return gone } })
 		<-time.After(time.Hour)
+		synctest.Wait()
 		if len(found) != 1 || len(failed) == 0 || !errors.Is(failed[0], gone) {
 			t.Errorf("found %v, failed %v", found, failed)
 		}
-		w.rows.BeforeRead = nil
+		w.rows.Hook(func(r *logtest.Rows) { r.BeforeRead = nil })
 		cancel()
 		<-ended
 		w.close(t)

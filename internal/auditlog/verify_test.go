@@ -26,7 +26,7 @@ func batches(t *testing.T, count, size int) *world {
 		l := w.open(t).Calls()
 		for i := range count {
 			wait := make(chan struct{})
-			w.rows.Before = func(auditlog.Batch) error { <-wait; return nil }
+			w.rows.Hook(func(r *logtest.Rows) { r.Before = func(auditlog.Batch) error { <-wait; return nil } })
 			blocker := l.Submit(entry(i * size))
 			synctest.Wait() // the writer holds the first
 			var rest []*auditlog.Ticket
@@ -39,7 +39,7 @@ func batches(t *testing.T, count, size int) *world {
 					t.Fatal(err)
 				}
 			}
-			w.rows.Before = nil
+			w.rows.Hook(func(r *logtest.Rows) { r.Before = nil })
 			if _, _, err := l.Sign(t.Context()); err != nil {
 				t.Fatal(err)
 			}

@@ -15,6 +15,8 @@ import (
 
 // Rows implements auditlog.Rows. The zero value is empty and ready.
 type Rows struct {
+	// The hooks are set before use, or through Hook.
+	//
 	// Before is asked before each append; its error is returned and nothing is
 	// stored. After is asked when the batch is stored, and its error returned:
 	// a commit that happened and was not heard of.
@@ -30,7 +32,18 @@ type Rows struct {
 
 var _ auditlog.Rows = (*Rows)(nil)
 
-func ask(hook func() error) error {
+// Hook changes the hooks while the rows are in use.
+func (r *Rows) Hook(change func(*Rows)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(r)
+}
+
+// ask asks a hook of this moment.
+func (r *Rows) ask(which *func() error) error {
+	r.mu.Lock()
+	hook := *which
+	r.mu.Unlock()
 	if hook == nil {
 		return nil
 	}
@@ -53,7 +66,7 @@ func (r *Rows) Edit(log auditlog.Name, change func([]auditlog.Batch) []auditlog.
 
 // AuditHeads implements auditlog.Rows.
 func (r *Rows) AuditHeads() ([]auditlog.Head, error) {
-	if err := ask(r.BeforeRead); err != nil {
+	if err := r.ask(&r.BeforeRead); err != nil {
 		return nil, err
 	}
 	r.mu.Lock()
@@ -73,7 +86,7 @@ func (r *Rows) AuditHeads() ([]auditlog.Head, error) {
 
 // AuditSize implements auditlog.Rows.
 func (r *Rows) AuditSize(log auditlog.Name) (uint64, error) {
-	if err := ask(r.BeforeRead); err != nil {
+	if err := r.ask(&r.BeforeRead); err != nil {
 		return 0, err
 	}
 	r.mu.Lock()
@@ -92,16 +105,19 @@ func (r *Rows) size(log auditlog.Name) uint64 {
 
 // AppendAudit implements auditlog.Rows.
 func (r *Rows) AppendAudit(b auditlog.Batch) error {
-	if r.Before != nil {
-		if err := r.Before(b); err != nil {
+	r.mu.Lock()
+	before, after := r.Before, r.After
+	r.mu.Unlock()
+	if before != nil {
+		if err := before(b); err != nil {
 			return err
 		}
 	}
 	if err := r.add(b); err != nil {
 		return err
 	}
-	if r.After != nil {
-		return r.After(b)
+	if after != nil {
+		return after(b)
 	}
 	return nil
 }
@@ -132,7 +148,7 @@ func (r *Rows) at(log auditlog.Name, index uint64) int {
 
 // AuditBatch implements auditlog.Rows.
 func (r *Rows) AuditBatch(log auditlog.Name, index uint64) (auditlog.Batch, error) {
-	if err := ask(r.BeforeRead); err != nil {
+	if err := r.ask(&r.BeforeRead); err != nil {
 		return auditlog.Batch{}, err
 	}
 	r.mu.Lock()
@@ -146,7 +162,7 @@ func (r *Rows) AuditBatch(log auditlog.Name, index uint64) (auditlog.Batch, erro
 
 // AuditBatches implements auditlog.Rows.
 func (r *Rows) AuditBatches(log auditlog.Name, from uint64, limit int) ([]auditlog.Batch, error) {
-	if err := ask(r.BeforeRead); err != nil {
+	if err := r.ask(&r.BeforeRead); err != nil {
 		return nil, err
 	}
 	r.mu.Lock()
@@ -157,7 +173,7 @@ func (r *Rows) AuditBatches(log auditlog.Name, from uint64, limit int) ([]auditl
 
 // AuditHashes implements auditlog.Rows.
 func (r *Rows) AuditHashes(log auditlog.Name, indexes []int64) ([]tlog.Hash, error) {
-	if err := ask(r.BeforeRead); err != nil {
+	if err := r.ask(&r.BeforeRead); err != nil {
 		return nil, err
 	}
 	r.mu.Lock()
@@ -176,7 +192,7 @@ func (r *Rows) AuditHashes(log auditlog.Name, indexes []int64) ([]tlog.Hash, err
 
 // SaveCheckpoint implements auditlog.Rows.
 func (r *Rows) SaveCheckpoint(log auditlog.Name, c auditlog.Checkpoint) error {
-	if err := ask(r.BeforeCheckpoint); err != nil {
+	if err := r.ask(&r.BeforeCheckpoint); err != nil {
 		return err
 	}
 	r.mu.Lock()
@@ -201,7 +217,7 @@ func (r *Rows) save(log auditlog.Name, c auditlog.Checkpoint) {
 
 // LatestCheckpoint implements auditlog.Rows.
 func (r *Rows) LatestCheckpoint(log auditlog.Name) (auditlog.Checkpoint, error) {
-	if err := ask(r.BeforeRead); err != nil {
+	if err := r.ask(&r.BeforeRead); err != nil {
 		return auditlog.Checkpoint{}, err
 	}
 	r.mu.Lock()
@@ -215,7 +231,7 @@ func (r *Rows) LatestCheckpoint(log auditlog.Name) (auditlog.Checkpoint, error) 
 
 // Checkpoints implements auditlog.Rows.
 func (r *Rows) Checkpoints(log auditlog.Name, from uint64, limit int) ([]auditlog.Checkpoint, error) {
-	if err := ask(r.BeforeRead); err != nil {
+	if err := r.ask(&r.BeforeRead); err != nil {
 		return nil, err
 	}
 	r.mu.Lock()
