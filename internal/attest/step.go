@@ -51,11 +51,13 @@ func (s *Step) Request(_ context.Context, x *exchange.Exchange) error {
 	}
 	meta := x.Request.Params().Get("_meta")
 	asked := meta.Get(export.ReceiptMember)
+	if asked.Exists() || x.Principal.Receipts { // a refusal has no other step to make it
+		x.RequestSum = export.MessageDigest(x.Request.Raw())
+	}
 	if !asked.Exists() {
 		return nil
 	}
 	x.AsksProof, _ = asked.Get("proof").Bool()
-	x.RequestSum = export.MessageDigest(x.Request.Raw())
 	edit, _ := wire.RemoveMember(meta, export.ReceiptMember)
 	m, err := x.Request.Rewrite(edit)
 	if err != nil {
