@@ -427,3 +427,44 @@ func TestRestoreLeavesForeignFiles(t *testing.T) {
 		t.Errorf("a cancelled restore left %v", all)
 	}
 }
+
+// TestRestoreEndsOpenCalls backs up while a call is under way: the restored
+// gateway says once, in its own log, that nobody knows how it ended.
+func TestRestoreEndsOpenCalls(t *testing.T) {
+	dir := gatewayIn(t)
+	a, err := Open(t.Context(), dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ticket := a.book.Calls().Submit(auditlog.Entry{Kind: auditlog.CallDecided, Time: time.Now(), Exchange: "under-way", Decision: "allow",
+		Part: []byte(`{"kind":"call.decided","exchange":"under-way"}`)})
+	if _, err := ticket.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s := forge(t, a, forged{})
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	there := filepath.Join(t.TempDir(), "R")
+	if _, err := Restore(t.Context(), there, Options{}, s.options()); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		a, err := Open(t.Context(), there, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ends := 0
+		calls := a.book.Calls()
+		err = calls.Read(0, calls.Size(), func(r auditlog.Record) error {
+			leaf, err := auditlog.ParseLeaf(r.Leaf)
+			if leaf.Kind == auditlog.CallOutcomeUnknown && leaf.Exchange == "under-way" {
+				ends++
+			}
+			return err
+		})
+		if err := errors.Join(err, a.Close()); err != nil || ends != 1 {
+			t.Errorf("the call ended %d times (%v)", ends, err)
+		}
+	}
+}

@@ -52,6 +52,14 @@ func (n Name) Restored() int64 {
 	return at
 }
 
+// before reports whether n is a calls log that was closed when o was begun.
+func (n Name) before(o Name) bool {
+	if n.Restored() != o.Restored() {
+		return n.Restored() < o.Restored()
+	}
+	return n.year() < o.year()
+}
+
 // year returns the year of a calls log, 0 for any other name.
 func (n Name) year() int {
 	digits, ok := strings.CutPrefix(string(n), "calls/")

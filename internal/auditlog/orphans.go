@@ -68,13 +68,13 @@ func (o *openCalls) one(c Orphan, k Kind, decision string) {
 }
 
 // mark returns the index before which every decided call of a log has its
-// outcome. It stays at 0 while a call of an earlier year has none: that one's
+// outcome. It stays at 0 while a call of an earlier log has none: that one's
 // neighbours may have theirs here, and a start must come past those.
 func (o *openCalls) mark(log Name, size uint64) uint64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for earlier := range o.order {
-		if earlier.year() < log.year() && len(o.prune(earlier)) > 0 {
+		if earlier.before(log) && len(o.prune(earlier)) > 0 {
 			return 0
 		}
 	}

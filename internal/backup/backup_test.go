@@ -36,7 +36,7 @@ func TestRoundTrip(t *testing.T) {
 		}
 	}
 	notes, err := got.raw.Checkpoints("calls/2026", 0, 10)
-	if err != nil || len(notes) != 2 || string(notes[1].Note) != "note of 280" {
+	if err != nil || len(notes) != 2 || notes[1].Mark != 279 || string(notes[1].Note) != "note of 280" {
 		t.Errorf("checkpoints: %v (%v)", notes, err)
 	}
 	if got.files["ostiary.yaml"] != "version: 1\n" || got.files["ca.pem"] != "pem" || len(got.files) != 2 {

@@ -32,7 +32,8 @@ func appendBatch(b []byte, v auditlog.Batch) []byte {
 }
 
 func appendNote(b []byte, log auditlog.Name, c auditlog.Checkpoint) []byte {
-	return field(binary.AppendUvarint(field(b, string(log)), c.Size), c.Note)
+	b = binary.AppendUvarint(binary.AppendUvarint(field(b, string(log)), c.Size), c.Mark)
+	return field(b, c.Note)
 }
 
 // scanner reads the records of one chunk. Fields point into the chunk.
@@ -102,8 +103,8 @@ func (s *scanner) batch() (v auditlog.Batch) {
 
 func (s *scanner) checkpoint() (log auditlog.Name, c auditlog.Checkpoint) {
 	log = auditlog.Name(s.field())
-	c.Size = s.number()
-	if c.Note = s.field(); log == "" || len(c.Note) == 0 || c.Size > 1<<62 {
+	c.Size, c.Mark = s.number(), s.number()
+	if c.Note = s.field(); log == "" || len(c.Note) == 0 || c.Size > 1<<62 || c.Mark > c.Size {
 		s.fail("a checkpoint is none")
 	}
 	return log, c

@@ -173,7 +173,7 @@ func newWorld(t testing.TB) *world {
 	}
 	w.raw.grow(t, "calls/2026", 1, nil) // parts are gone
 	for _, size := range []uint64{3, 280} {
-		if err := w.raw.SaveCheckpoint("calls/2026", auditlog.Checkpoint{Size: size, Note: fmt.Appendf(nil, "note of %d", size)}); err != nil {
+		if err := w.raw.SaveCheckpoint("calls/2026", auditlog.Checkpoint{Size: size, Mark: size - 1, Note: fmt.Appendf(nil, "note of %d", size)}); err != nil {
 			t.Fatal(err)
 		}
 	}
