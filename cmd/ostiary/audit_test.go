@@ -3,8 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +18,7 @@ import (
 
 	"ostiary.dev/ostiary/internal/admin"
 	"ostiary.dev/ostiary/internal/app"
+	"ostiary.dev/ostiary/verify"
 )
 
 // appendFile adds a file to the end of another one.
@@ -32,16 +38,11 @@ func vkey(ts *testscript.TestScript, _ bool, args []string) {
 // awaitWitness waits until the newest checkpoint of a log carries what the policy
 // asks for and covers the log.
 func awaitWitness(ts *testscript.TestScript, _ bool, args []string) {
-	dir := ts.MkAbs("D")
 	poll := time.NewTicker(50 * time.Millisecond)
 	defer poll.Stop()
 	var last []admin.AuditLog
 	for range 600 {
-		api, done, err := app.Connect(context.Background(), dir, app.Options{Wait: connectWait})
-		ts.Check(err)
-		last, err = api.AuditLogs(context.Background(), admin.None{})
-		ts.Check(err)
-		ts.Check(done())
+		last = logsOf(ts)
 		for _, l := range last {
 			if l.Log == args[0] && l.Witnessed && l.Signed == l.Size {
 				return
@@ -50,6 +51,74 @@ func awaitWitness(ts *testscript.TestScript, _ bool, args []string) {
 		<-poll.C
 	}
 	ts.Fatalf("never witnessed: %+v", last)
+}
+
+// tile reads a path of a log on the admin listener and demands a status: ADDRESS
+// LOG PATH STATUS [TOKENFILE].
+func tile(ts *testscript.TestScript, _ bool, args []string) {
+	origin := "example.com/none"
+	for _, l := range logsOf(ts) {
+		if l.Log == args[1] {
+			origin = l.Origin
+		}
+	}
+	r, err := http.NewRequest(http.MethodGet, "https://"+args[0]+"/log/"+origin+"/"+args[2], nil)
+	ts.Check(err)
+	if len(args) > 4 {
+		r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(ts.ReadFile(args[4])))
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true,
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // the script knows whom it started
+	resp, err := client.Do(r)
+	ts.Check(err)
+	text, err := io.ReadAll(resp.Body)
+	ts.Check(errors.Join(err, resp.Body.Close()))
+	if strconv.Itoa(resp.StatusCode) != args[3] {
+		ts.Fatalf("%s answered %d: %s", args[2], resp.StatusCode, text)
+	}
+	if resp.StatusCode == http.StatusOK && args[2] == "tile/0/000.p/3" && len(text) != 3*32 {
+		ts.Fatalf("a tile of 3 hashes has %d bytes", len(text))
+	}
+}
+
+// receipts verifies the receipt of every answer in a file: FILE VKEY COUNT.
+func receipts(ts *testscript.TestScript, _ bool, args []string) {
+	key, err := verify.ParseKey(strings.TrimSpace(ts.ReadFile(args[1])))
+	ts.Check(err)
+	o := verify.ReceiptOptions{Keys: []verify.Key{key}}
+	for _, l := range logsOf(ts) {
+		k, err := verify.ParseKey(l.VKey)
+		ts.Check(err)
+		o.LogKeys = append(o.LogKeys, k)
+	}
+	n, proved := 0, 0
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		receipt, _, err := verify.Strip([]byte(line))
+		ts.Check(err)
+		o.Answer = []byte(line)
+		_, err = verify.Receipt(receipt, o)
+		ts.Check(err)
+		n++
+		if bytes.Contains(receipt, []byte(`"proof":`)) {
+			proved++
+		}
+	}
+	if strconv.Itoa(n) != args[2] || proved != 1 {
+		ts.Fatalf("%d receipts, %d with a proof", n, proved)
+	}
+}
+
+// logsOf lists the logs of the gateway of the script.
+func logsOf(ts *testscript.TestScript) []admin.AuditLog {
+	api, done, err := app.Connect(context.Background(), ts.MkAbs("D"), app.Options{Wait: connectWait})
+	ts.Check(err)
+	all, err := api.AuditLogs(context.Background(), admin.None{})
+	ts.Check(err)
+	ts.Check(done())
+	return all
 }
 
 // TestG07TablesAndSheetsAreSafe writes lines whose every field a stranger chose.

@@ -19,7 +19,7 @@ func requestSum(x *exchange.Exchange) Sum {
 	if x.Request == nil {
 		return Sum{}
 	}
-	return sha256.Sum256(x.Request.Raw())
+	return sha256.Sum256(x.Request.Root().Raw())
 }
 
 // answerSum returns the digest of the last answer.
@@ -30,7 +30,7 @@ func answerSum(x *exchange.Exchange) Sum {
 	if x.Final == nil {
 		return Sum{}
 	}
-	return sha256.Sum256(x.Final.Raw())
+	return sha256.Sum256(x.Final.Root().Raw())
 }
 
 // Passed adds a message that reached the caller before the last answer to the
