@@ -68,7 +68,7 @@ func newPostgres(t testing.TB) *postgres.DB {
 	return db
 }
 
-// append64 appends b.N entries by that many writers, each of which waits for
+// appendBy appends b.N entries by that many writers, each of which waits for
 // its entry before the next.
 func appendBy(b *testing.B, writers int, rows auditlog.Rows) {
 	book, err := auditlog.Open(real(b, rows))
@@ -123,9 +123,10 @@ func BenchmarkAppend256(b *testing.B) {
 // BenchmarkProof proves entries of a log of a million.
 func BenchmarkProof(b *testing.B) {
 	for name, rows := range map[string]auditlog.Rows{"sqlite": newSQLite(b), "postgres": newPostgres(b)} {
+		config := real(b, rows)
 		b.Run(name, func(b *testing.B) {
 			const size = 1_000_000
-			book, err := auditlog.Open(real(b, rows))
+			book, err := auditlog.Open(config)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -144,6 +145,11 @@ func BenchmarkProof(b *testing.B) {
 			}
 			b.StopTimer()
 			b.ReportMetric(float64(longest.Microseconds()), "max-us")
+			began := clock.Clock{}.Now()
+			if err := log.Verify(b.Context(), nil); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(clock.Clock{}.Now().Sub(began).Seconds(), "verify-s")
 			if err := book.Close(b.Context()); err != nil {
 				b.Fatal(err)
 			}

@@ -4,68 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
-
-	"ostiary.dev/ostiary/internal/clock"
-	"ostiary.dev/ostiary/internal/keys"
 )
-
-// Sealer seals what only the gateway may read. keys.Ring is one.
-type Sealer interface {
-	SealAudit(id keys.Identity, plain []byte) ([]byte, error)
-	OpenAudit(id keys.Identity, sealed []byte) ([]byte, error)
-}
-
-// Config is what Open needs. Zero values of limits are the defaults.
-type Config struct {
-	Rows   Rows
-	Origin string // "<gw>/<tenant>": what the origins of the logs begin with
-	Tenant string // of the sealed parts; "" is keys.DefaultTenant
-	Sealer Sealer
-	Clock  clock.Clock
-
-	// Signer returns the key that signs checkpoints of an origin, VKeys the
-	// public keys (C2SP vkey lines) that its checkpoints may carry, the present
-	// one first.
-	// Both are asked for each checkpoint, since a key may be rotated meanwhile.
-	// Signers, when set, returns all who sign the next one: after a rotation
-	// also the key before it, so that whoever trusts that one can follow.
-	Signer  func(origin string) note.Signer
-	Signers func(origin string) []note.Signer
-	VKeys   func(origin string) []string
-
-	// Restored is the Unix second at which the gateway was restored from a
-	// backup; 0: never. Only the logs of that time are written and signed.
-	Restored int64
-	// Purged returns the index before which entries of a log may lack their
-	// parts because retention removed them. Nil: none may.
-	Purged func(Name) uint64
-
-	// Cluster, if set, lets other processes write the calls logs too.
-	Cluster *Cluster
-
-	QueueEntries int // most entries that wait; default 65,536
-	QueueBytes   int // most bytes of parts that wait; default 64 MiB
-
-	// The functions below are called by the writers; they must not block, and
-	// may be nil.
-
-	// Stepped is told when the clock stepped, or the machine slept: order in
-	// the log is by index, whatever the times say.
-	Stepped func(from, to time.Time)
-	// Changed is told when a log can no longer be written (err), and when it
-	// can again (nil). An err that is a *Broken says that what is stored was
-	// changed from outside.
-	Changed func(log Name, err error)
-	// Signed is told of each new checkpoint.
-	Signed func(log Name, size uint64, note []byte)
-}
 
 // Book is the logs of one tenant. Safe for concurrent use.
 type Book struct {
@@ -127,30 +71,6 @@ type Log struct {
 	closing bool
 	hurry   bool // what trails is due
 	armed   bool // the timer runs
-}
-
-// withDefaults fills what is zero.
-func (c Config) withDefaults() Config {
-	if c.Tenant == "" {
-		c.Tenant = keys.DefaultTenant
-	}
-	if c.QueueEntries == 0 {
-		c.QueueEntries = 1 << 16
-	}
-	if c.QueueBytes == 0 {
-		c.QueueBytes = 64 << 20
-	}
-	if c.Cluster != nil {
-		own := *c.Cluster
-		if own.Poll <= 0 {
-			own.Poll = 5 * time.Millisecond
-		}
-		if own.Retry <= 0 {
-			own.Retry = 100 * time.Millisecond
-		}
-		c.Cluster = &own
-	}
-	return c
 }
 
 // Open opens the logs and checks them: size, right edge, tail and newest
@@ -344,65 +264,6 @@ func (l *Log) atEnd() {
 	if err := l.sign(); err != nil {
 		l.stop(err)
 	}
-}
-
-// Control returns the control log.
-func (b *Book) Control() *Log {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.logs[b.control()]
-}
-
-// Log returns a log that exists, or ErrNotFound.
-func (b *Book) Log(n Name) (*Log, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if l := b.logs[n]; l != nil {
-		return l, nil
-	}
-	return nil, fmt.Errorf("log %q: %w", n, ErrNotFound)
-}
-
-// Logs lists the logs, sorted by name.
-func (b *Book) Logs() []Info {
-	all := b.all()
-	infos := make([]Info, len(all))
-	for i, l := range all {
-		infos[i] = Info{l.name, l.origin, l.Size()}
-	}
-	return infos
-}
-
-// all returns every log, sorted by name.
-func (b *Book) all() []*Log {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	all := make([]*Log, 0, len(b.logs))
-	for _, l := range b.logs {
-		all = append(all, l)
-	}
-	slices.SortFunc(all, func(x, y *Log) int { return strings.Compare(string(x.name), string(y.name)) })
-	return all
-}
-
-// Err returns why the log takes no entries, or nil.
-func (l *Log) Err() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.stopped != nil {
-		return l.stopped
-	}
-	if l.closing {
-		return ErrClosed
-	}
-	return nil
-}
-
-// Waiting returns how many entries wait for their commit.
-func (l *Log) Waiting() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.entries
 }
 
 // control is the name of the control log that is written.
