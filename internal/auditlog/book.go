@@ -50,6 +50,7 @@ type Log struct {
 	ended chan struct{} // closed when the writer has ended
 	timer *time.Timer   // of the next checkpoint
 	later *time.Timer   // ends the patience with entries that nobody waits for
+	calm  *time.Timer   // ends the writer's patience with those who are to come
 
 	// Of cluster mode only.
 	seq       uint64        // the last that was enqueued; the writer's
@@ -70,6 +71,7 @@ type Log struct {
 	stopped error      // why the log takes nothing
 	closing bool
 	hurry   bool // what trails is due
+	want    int  // the writer waits for so many entries; 0: it does not
 	armed   bool // the timer runs
 }
 
@@ -177,6 +179,8 @@ func (b *Book) newLog(n Name) *Log {
 	l.timer.Stop()
 	l.later = time.AfterFunc(time.Hour, l.hasten)
 	l.later.Stop()
+	l.calm = time.NewTimer(time.Hour)
+	l.calm.Stop()
 	return l
 }
 

@@ -8,10 +8,11 @@ const (
 	// trailing is how long an entry that nobody waits for may stay in memory:
 	// security.md allows 5 ms, and the commit needs some of it.
 	trailing = 3 * time.Millisecond
-	// crowd is how many entries of the last commit say that more are on their
-	// way, gather how long the next one then lets them come.
-	crowd  = 16
-	gather = 500 * time.Microsecond
+	// crowd is how many entries of a commit say that as many are on their way:
+	// those who waited for it come back, and others with them. The next commit
+	// lets them come, at most for patience.
+	crowd    = 16
+	patience = time.Millisecond
 )
 
 // SubmitTrailing is Submit for an entry that nobody waits for now: it is
@@ -25,9 +26,14 @@ func (b *Book) SubmitTrailing(e Entry) *Ticket { return b.submit(e, false) }
 
 // tell lets the writer know of an entry for g. The caller holds mu.
 func (l *Log) tell(g *group, eager bool) {
+	g.eager = g.eager || eager
 	switch {
+	case l.want > 0: // the writer lets others come first
+		if l.entries >= l.want {
+			l.want = 0
+			l.nudge()
+		}
 	case eager:
-		g.eager = true
 		l.nudge()
 	case len(l.groups) > 1:
 		l.nudge()
@@ -49,9 +55,30 @@ func (l *Log) hasten() {
 	l.nudge()
 }
 
-// gathers waits a moment when many entries are on their way.
-func (l *Log) gathers(last int) {
-	if last >= crowd {
-		time.Sleep(gather)
+// gather waits for twice as many entries as the last commit had, when those were
+// many: what a crowd brings in a moment shares one commit.
+func (l *Log) gather(last int) {
+	if last < crowd {
+		return
 	}
+	l.mu.Lock()
+	if l.entries >= 2*last || l.closing || l.hurry {
+		l.mu.Unlock()
+		return
+	}
+	l.want = min(2*last, maxBatch)
+	select {
+	case <-l.wake: // of what came during the last commit
+	default:
+	}
+	l.mu.Unlock()
+	l.calm.Reset(patience)
+	select {
+	case <-l.wake:
+	case <-l.calm.C:
+	}
+	l.calm.Stop()
+	l.mu.Lock()
+	l.want = 0
+	l.mu.Unlock()
 }

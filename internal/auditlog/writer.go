@@ -36,7 +36,7 @@ func (l *Log) run() {
 		switch {
 		case g != nil:
 			l.put(g)
-			l.gathers(len(g.entries))
+			l.gather(len(g.entries))
 			continue
 		case last:
 			l.atEnd()
