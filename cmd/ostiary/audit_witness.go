@@ -10,8 +10,7 @@ var witnessColumns = []string{"name", "url", "state", "key"}
 
 func newAuditWitness(c *cli) *cobra.Command {
 	return group("witness", "Choose who cosigns the checkpoints of the logs",
-		newAuditWitnessAdd(c), newAuditWitnessRemove(c), newAuditWitnessList(c, "list", "List the witnesses"),
-		newAuditWitnessList(c, "status", "Show what each witness cosigned since the gateway started"))
+		newAuditWitnessAdd(c), newAuditWitnessRemove(c), newAuditWitnessList(c), newAuditWitnessStatus(c))
 }
 
 func newAuditWitnessAdd(c *cli) *cobra.Command {
@@ -54,19 +53,50 @@ func (c *cli) changeWitness(cmd *cobra.Command, r admin.WitnessChange) error {
 	})
 }
 
-func newAuditWitnessList(c *cli, use, short string) *cobra.Command {
-	return &cobra.Command{Use: use, Short: short, Args: args(0, 0),
+func newAuditWitnessList(c *cli) *cobra.Command {
+	return &cobra.Command{Use: "list", Short: "List the witnesses", Args: args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.with(cmd.Context(), func(api admin.API) error {
 				all, err := api.WitnessList(cmd.Context(), admin.None{})
 				if err != nil {
 					return err
 				}
-				columns := witnessColumns
-				if use == "status" {
-					columns = append([]string{"name", "state", "logs"}, "url")
+				return c.print(page{kind: "WitnessList", columns: witnessColumns, items: all})
+			})
+		}}
+}
+
+// cosigned is what one witness did for one log.
+type cosigned struct {
+	Name  string `json:"name"`
+	Log   string `json:"log,omitempty"`
+	Size  uint64 `json:"size"` // that it cosigned last
+	At    string `json:"at,omitempty"`
+	State string `json:"state"`
+}
+
+func newAuditWitnessStatus(c *cli) *cobra.Command {
+	return &cobra.Command{Use: "status", Short: "Show what each witness cosigned since the gateway started", Args: args(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.with(cmd.Context(), func(api admin.API) error {
+				all, err := api.WitnessList(cmd.Context(), admin.None{})
+				if err != nil {
+					return err
 				}
-				return c.print(page{kind: "WitnessList", columns: columns, items: all})
+				rows := []cosigned{}
+				for _, w := range all {
+					if len(w.Logs) == 0 {
+						rows = append(rows, cosigned{Name: w.Name, State: w.State})
+					}
+					for _, l := range w.Logs {
+						one := cosigned{Name: w.Name, Log: l.Log, Size: l.Size, State: l.State}
+						if l.At != nil {
+							one.At = l.At.Format("2006-01-02T15:04:05Z07:00")
+						}
+						rows = append(rows, one)
+					}
+				}
+				return c.print(page{kind: "WitnessStatus", columns: []string{"name", "log", "size", "at", "state"}, items: rows})
 			})
 		}}
 }

@@ -190,9 +190,10 @@ type WitnessView struct {
 
 // WitnessedLog is what one witness cosigned of one log.
 type WitnessedLog struct {
-	Log  string     `json:"log"`
-	Size uint64     `json:"size"`
-	At   *time.Time `json:"at,omitempty"` // of the last cosignature since the start
+	Log   string     `json:"log"` // its origin
+	Size  uint64     `json:"size"`
+	At    *time.Time `json:"at,omitempty"` // of the last cosignature since the start
+	State string     `json:"state"`        // "ok", "waiting", or what went wrong
 }
 
 // WitnessChange adds a witness to the policy file of the data directory, or

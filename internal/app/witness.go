@@ -370,14 +370,17 @@ func (k *keeper) Status() []admin.WitnessView {
 	for _, w := range k.client.Witnesses() {
 		v := admin.WitnessView{Name: w.Name, Key: w.Key.VKey(), URL: w.URL, State: "waiting", Logs: []admin.WitnessedLog{}}
 		for _, s := range k.client.Known(w) {
-			one := admin.WitnessedLog{Log: s.Origin, Size: s.Size}
+			one := admin.WitnessedLog{Log: s.Origin, Size: s.Size, State: "waiting"}
 			if !s.At.IsZero() {
-				one.At, v.State = &s.At, "ok"
+				one.At, one.State = &s.At, stateOK
+			}
+			if s.Err != nil {
+				one.State = errorText(s.Err)
+			}
+			if v.State == "waiting" || one.State != stateOK {
+				v.State = one.State
 			}
 			v.Logs = append(v.Logs, one)
-			if s.Err != nil {
-				v.State = errorText(s.Err)
-			}
 		}
 		all = append(all, v)
 	}
