@@ -38,11 +38,15 @@ func vkey(ts *testscript.TestScript, _ bool, args []string) {
 // awaitWitness waits until the newest checkpoint of a log carries what the policy
 // asks for and covers the log.
 func awaitWitness(ts *testscript.TestScript, _ bool, args []string) {
+	dir := "D"
+	if len(args) > 1 {
+		dir = args[1]
+	}
 	poll := time.NewTicker(50 * time.Millisecond)
 	defer poll.Stop()
 	var last []admin.AuditLog
 	for range 600 {
-		last = logsOf(ts)
+		last = logsOf(ts, dir)
 		for _, l := range last {
 			if l.Log == args[0] && l.Witnessed && l.Signed == l.Size {
 				return
@@ -57,7 +61,7 @@ func awaitWitness(ts *testscript.TestScript, _ bool, args []string) {
 // LOG PATH STATUS [TOKENFILE].
 func tile(ts *testscript.TestScript, _ bool, args []string) {
 	origin := "example.com/none"
-	for _, l := range logsOf(ts) {
+	for _, l := range logsOf(ts, "D") {
 		if l.Log == args[1] {
 			origin = l.Origin
 		}
@@ -86,7 +90,7 @@ func receipts(ts *testscript.TestScript, _ bool, args []string) {
 	key, err := verify.ParseKey(strings.TrimSpace(ts.ReadFile(args[1])))
 	ts.Check(err)
 	o := verify.ReceiptOptions{Keys: []verify.Key{key}}
-	for _, l := range logsOf(ts) {
+	for _, l := range logsOf(ts, "D") {
 		k, err := verify.ParseKey(l.VKey)
 		ts.Check(err)
 		o.LogKeys = append(o.LogKeys, k)
@@ -112,8 +116,8 @@ func receipts(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // logsOf lists the logs of the gateway of the script.
-func logsOf(ts *testscript.TestScript) []admin.AuditLog {
-	api, done, err := app.Connect(context.Background(), ts.MkAbs("D"), app.Options{Wait: connectWait})
+func logsOf(ts *testscript.TestScript, dir string) []admin.AuditLog {
+	api, done, err := app.Connect(context.Background(), ts.MkAbs(dir), app.Options{Wait: connectWait})
 	ts.Check(err)
 	all, err := api.AuditLogs(context.Background(), admin.None{})
 	ts.Check(err)

@@ -191,9 +191,10 @@ func (a *App) open(ctx context.Context) error {
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.meters, a.gather = meter.New(reg, meter.Config{Version: a.options.Version, Known: knownMethod}), reg
 	a.meters.Log(reg, a.logState)
-	if a.keeper, err = a.newKeeper(); err != nil {
-		return err
-	}
+	a.keeper = a.newKeeper()
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ostiary_audit_unwitnessed_seconds",
+		Help: "How long the oldest checkpoint has waited for the cosignatures that the policy asks for."},
+		func() float64 { return a.keeper.unwitnessed().Seconds() }))
 	a.admin, err = admin.New(admin.Config{
 		Store: a.store, Ring: a.ring, Live: a.live, Recorder: a.record, Clock: a.clock, Gateway: a.gateway, Book: a.book,
 		Archiver: archiver{a}, RootKey: a.rootKey(),

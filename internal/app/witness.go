@@ -44,8 +44,8 @@ const (
 type keeper struct {
 	file  string // of the policy
 	alarm time.Duration
-	must  bool // calls are refused while the alarm is on
-	do    func(*http.Request) (*http.Response, error)
+	must  bool                                                        // calls are refused while the alarm is on
+	dial  func() (func(*http.Request) (*http.Response, error), error) // the way to witnesses
 	clock clock.Clock
 	act   func(...auditlog.Act) error
 	log   func(msg string, err error)
@@ -71,20 +71,18 @@ type watched struct {
 }
 
 // newKeeper returns a keeper for the gateway's configuration.
-func (a *App) newKeeper() (*keeper, error) {
+func (a *App) newKeeper() *keeper {
 	c := a.config.Load().Audit
 	k := &keeper{file: a.filePath(c.WitnessPolicy), alarm: time.Duration(c.WitnessAlarm), must: c.RequireWitness, clock: a.clock,
 		act: a.record.Act, log: a.logError, logs: map[auditlog.Name]*watched{}}
 	if k.file == "" {
 		k.file = filepath.Join(a.dir, policyName)
 	}
-	do, err := a.witnessClient(a.filePath(c.WitnessCA))
-	if err != nil {
-		return nil, err
+	k.dial = func() (func(*http.Request) (*http.Response, error), error) {
+		return a.witnessClient(a.filePath(c.WitnessCA))
 	}
-	k.do = do
 	k.reload()
-	return k, nil
+	return k
 }
 
 // witnessClient returns an HTTP client that reaches witnesses, wherever the
@@ -143,7 +141,12 @@ func (k *keeper) reload() {
 		k.failed = err
 		return
 	}
-	k.client, k.needed = witness.NewClient(p, k.do, k.clock), p.Needed()
+	do, err := k.dial()
+	if err != nil {
+		k.failed = err // a file that is missing keeps no command from working
+		return
+	}
+	k.client, k.needed = witness.NewClient(p, do, k.clock), p.Needed()
 	k.logs = map[auditlog.Name]*watched{}
 }
 

@@ -109,7 +109,8 @@ func newWatchWorld(t *testing.T, must bool) *watchWorld {
 	if err := os.WriteFile(policy, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.keeper = &keeper{file: policy, alarm: time.Minute, must: must, do: http.DefaultClient.Do, clock: at, logs: map[auditlog.Name]*watched{},
+	w.keeper = &keeper{file: policy, alarm: time.Minute, must: must, clock: at,
+		dial: func() (func(*http.Request) (*http.Response, error), error) { return http.DefaultClient.Do, nil }, logs: map[auditlog.Name]*watched{},
 		act: func(a ...auditlog.Act) error { w.acts = append(w.acts, a...); return nil }, log: func(string, error) {}}
 	w.keeper.reload()
 	return w
