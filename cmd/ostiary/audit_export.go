@@ -217,6 +217,9 @@ func newAuditEvidence(c *cli) *cobra.Command {
 }
 
 func (c *cli) evidence(ctx context.Context, api admin.API, r admin.AuditExport, out string) error {
+	if _, err := os.Lstat(out); err == nil {
+		return &admin.Error{Code: admin.Exists, Message: out + " is there already", Fix: "choose another file"}
+	}
 	x, err := api.AuditExport(ctx, r)
 	if err != nil {
 		return err

@@ -125,6 +125,30 @@ func logsOf(ts *testscript.TestScript, dir string) []admin.AuditLog {
 	return all
 }
 
+// exchangeOf sets a variable to the exchange of the first line: FILE NAME.
+func exchangeOf(ts *testscript.TestScript, _ bool, args []string) {
+	line, _, _ := strings.Cut(ts.ReadFile(args[0]), "\n")
+	var l struct{ Exchange string }
+	ts.Check(json.Unmarshal([]byte(line), &l))
+	ts.Setenv(args[1], l.Exchange)
+}
+
+// evidence verifies a pack with the public keys of the gateway's logs.
+func evidence(ts *testscript.TestScript, _ bool, args []string) {
+	var o verify.EvidenceOptions
+	for _, l := range logsOf(ts, "D") {
+		k, err := verify.ParseKey(l.VKey)
+		ts.Check(err)
+		o.Keys = append(o.Keys, k)
+	}
+	text := []byte(ts.ReadFile(args[0]))
+	report, err := verify.Evidence(bytes.NewReader(text), int64(len(text)), o)
+	ts.Check(err)
+	if len(report.Logs) != 1 {
+		ts.Fatalf("the pack shows %+v", report)
+	}
+}
+
 // TestG07TablesAndSheetsAreSafe writes lines whose every field a stranger chose.
 func TestG07TablesAndSheetsAreSafe(t *testing.T) {
 	hostile := "=cmd()\n\x1b[31m\u202e\u2028,\"'|"
