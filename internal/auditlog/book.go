@@ -52,6 +52,8 @@ type Log struct {
 	later *time.Timer   // ends the patience with entries that nobody waits for
 	calm  *time.Timer   // ends the writer's patience with those who are to come
 
+	content int // how many commits long no larger crowd is looked for; the writer's
+
 	// Of cluster mode only.
 	seq       uint64        // the last that was enqueued; the writer's
 	moved     chan struct{} // one token: something was enqueued here
@@ -262,12 +264,19 @@ func (l *Log) atEnd() {
 	l.mu.Lock()
 	stopped := l.stopped
 	l.mu.Unlock()
-	if stopped != nil || l.tree.Load() == nil {
-		return
+	if stopped == nil && l.tree.Load() == nil {
+		return // a year in which nothing was written
+	}
+	if stopped != nil && l.reload() != nil {
+		return // Close tells why it stopped
 	}
 	if err := l.sign(); err != nil {
 		l.stop(err)
+		return
 	}
+	l.mu.Lock()
+	l.stopped = nil
+	l.mu.Unlock()
 }
 
 // control is the name of the control log that is written.

@@ -74,6 +74,11 @@ func (l *Log) runQueue() {
 	for {
 		g, last := l.next()
 		if last {
+			if _, err := l.book.c.Cluster.Queue.QueueLast(l.name, l.book.c.Cluster.Node); err == nil {
+				l.mu.Lock()
+				l.stopped = nil // the queue is there again; nobody waits any more
+				l.mu.Unlock()
+			}
 			return
 		}
 		if g == nil {

@@ -13,6 +13,9 @@ const (
 	// lets them come, at most for patience.
 	crowd    = 16
 	patience = time.Millisecond
+	// contentment is how many commits long the writer does not look for a
+	// larger crowd, when it waited for one in vain.
+	contentment = 16
 )
 
 // SubmitTrailing is Submit for an entry that nobody waits for now: it is
@@ -55,18 +58,24 @@ func (l *Log) hasten() {
 	l.nudge()
 }
 
-// gather waits for twice as many entries as the last commit had, when those were
-// many: what a crowd brings in a moment shares one commit.
+// gather waits for a crowd: for as many entries as the last commit had, when
+// those were many, or for twice as many, which then share one commit. Whether
+// there are twice as many is tried now and then only, because a crowd that is
+// all there already would wait for nobody each time.
 func (l *Log) gather(last int) {
 	if last < crowd {
 		return
 	}
+	aim := last
+	if l.content == 0 {
+		aim = min(2*last, maxBatch)
+	}
 	l.mu.Lock()
-	if l.entries >= 2*last || l.closing || l.hurry {
+	if l.entries >= aim || l.closing || l.hurry {
 		l.mu.Unlock()
 		return
 	}
-	l.want = min(2*last, maxBatch)
+	l.want = aim
 	select {
 	case <-l.wake: // of what came during the last commit
 	default:
@@ -75,7 +84,9 @@ func (l *Log) gather(last int) {
 	l.calm.Reset(patience)
 	select {
 	case <-l.wake:
+		l.content = max(l.content-1, 0)
 	case <-l.calm.C:
+		l.content = contentment
 	}
 	l.calm.Stop()
 	l.mu.Lock()
