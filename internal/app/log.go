@@ -64,11 +64,12 @@ func (a *App) openLog() error {
 	a.noteHandovers()
 	a.record = record.New(record.Config{
 		Book: a.book, Clock: a.clock, Reserve: a.reserve, Pseudonym: a.store.Pseudonym, InTx: a.inTx,
-		All: a.config.Load().Audit.Sync == syncAll,
+		Keys: a.ring.Grown,
+		All:  a.config.Load().Audit.Sync == syncAll,
 	})
 	a.store.OnChange(a.recordChange)
 	a.store.OnDamage(a.recordDamage)
-	if err := a.checkRows(); err != nil {
+	if err := errors.Join(a.checkKeys(), a.checkRows()); err != nil {
 		return err
 	}
 	orphans, err := a.record.Reconcile()

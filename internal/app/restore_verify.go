@@ -306,7 +306,7 @@ func (w *restoring) keepUntil(s store.Store) error {
 
 // recorder writes acts as the gateway itself does.
 func (w *restoring) recorder(book *auditlog.Book) *record.Step {
-	return record.New(record.Config{Book: book, Clock: w.o.Clock, Pseudonym: w.store.Pseudonym, InTx: func(fn func(auditlog.Rows) error) error {
+	return record.New(record.Config{Book: book, Clock: w.o.Clock, Pseudonym: w.store.Pseudonym, Keys: w.ring.Grown, InTx: func(fn func(auditlog.Rows) error) error {
 		return w.store.InTx(func(s store.Store) error { return fn(s) })
 	}})
 }

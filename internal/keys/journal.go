@@ -17,7 +17,7 @@ import (
 // erased. A line is a JSON object, a tab and a MAC in base64url over the
 // object and the MAC of the line before: no line can be edited, dropped or
 // moved. A last line without its line break was never acknowledged and is
-// dropped. Lines cut off the end are not seen here.
+// dropped. Lines cut off the end are not seen here, but by Ring.Grown.
 const (
 	subjectFile   = "subjects"
 	subjectFormat = "ostiary-subjects/1"

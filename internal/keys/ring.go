@@ -287,6 +287,23 @@ func (r *Ring) save(s *state) error {
 // elsewhere sees that an old keystore was put back.
 func (r *Ring) Generation() uint64 { return r.state.Load().generation }
 
+// Grown returns the generation and how many subjects were ever made, those that
+// are erased too. Neither gets smaller: whoever keeps both elsewhere sees that
+// an old keystore or an old file of subjects was put back, or that lines were
+// cut off its end (TestGrown).
+func (r *Ring) Grown() (generation, subjects uint64) {
+	r.subjects.mu.RLock()
+	defer r.subjects.mu.RUnlock()
+	s := r.state.Load() // under the lock: who is removed has a tombstone by then
+	subjects = uint64(len(r.subjects.ids))
+	for _, t := range s.destroyed {
+		if t.Pseudonym != "" && r.subjects.ids[t.Pseudonym] == nil {
+			subjects++
+		}
+	}
+	return s.generation, subjects
+}
+
 // CA returns the gateway's own certificate authority.
 func (r *Ring) CA() *CA { return r.ca }
 

@@ -251,3 +251,63 @@ func BenchmarkOpenSubjects(b *testing.B) {
 	}
 	b.ReportMetric(float64(len(read(&testing.T{}, r.subjects.path)))/float64(len(all)), "B/subject")
 }
+
+// TestGrown: what is kept elsewhere to see old files never gets smaller, and
+// does when an old file is put back or lines are cut off.
+func TestGrown(t *testing.T) {
+	r := newTestRing(t)
+	type grown struct{ generation, subjects uint64 }
+	of := func(r *Ring) grown { g, s := r.Grown(); return grown{g, s} }
+	last := of(r)
+	later := func(what string, more grown) {
+		t.Helper()
+		want := grown{last.generation + more.generation, last.subjects + more.subjects}
+		if got := of(r); got != want {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+		if got := of(reopen(t, r)); got != of(r) {
+			t.Errorf("%s, opened again: %v, was %v", what, got, of(r))
+		}
+		last = of(r)
+	}
+	gone := makeSubject(t, r, "gone")
+	later("a subject", grown{0, 1})
+	store, file := filepath.Join(r.folder, keystoreFile), filepath.Join(r.folder, subjectFile)
+	oldStore, oldFile := read(t, store), read(t, file)
+	if _, err := r.Condemn(gone.KeyID()); err != nil {
+		t.Fatal(err)
+	}
+	later("an order", grown{1, 0})
+	if err := r.Spare(gone.KeyID()); err != nil {
+		t.Fatal(err)
+	}
+	later("taken back", grown{1, 0})
+	if _, err := r.Condemn(gone.KeyID()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Bury(gone.KeyID()); err != nil {
+		t.Fatal(err)
+	}
+	later("an erasure", grown{2, 0})
+	makeSubject(t, r, "next")
+	makeSubject(t, r, "last")
+	later("two more", grown{0, 2})
+
+	newStore, newFile := read(t, store), read(t, file)
+	put := func(what string, store, file []byte, less func(now grown) bool) {
+		t.Helper()
+		for name, data := range map[string][]byte{keystoreFile: store, subjectFile: file} {
+			if err := os.WriteFile(filepath.Join(r.folder, name), data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if now := of(reopen(t, r)); !less(now) {
+			t.Errorf("%s: %v is not less than %v", what, now, last)
+		}
+	}
+	put("the folder", oldStore, oldFile, func(n grown) bool { return n.generation < last.generation && n.subjects < last.subjects })
+	put("the keystore", oldStore, newFile, func(n grown) bool { return n.generation < last.generation })
+	put("the subjects", newStore, oldFile, func(n grown) bool { return n.subjects < last.subjects })
+	put("a line cut off", newStore, newFile[:bytes.LastIndexByte(newFile[:len(newFile)-1], '\n')+1],
+		func(n grown) bool { return n.subjects == last.subjects-1 })
+}

@@ -23,11 +23,14 @@ func (s *Step) Admin(rows auditlog.Rows, acts ...auditlog.Act) error {
 		if err != nil {
 			return err
 		}
-		// An entry about rows that are not ours must not vouch for them.
-		if d, ok := rows.(digester); ok && i == len(acts)-1 && acts[i].Kind != auditlog.IntegrityFailed {
-			if e.Rows, err = d.RowsDigest(); err != nil {
-				return fmt.Errorf("digest of the rows: %w", err)
+		// An entry about rows or keys that are not ours must not vouch for them.
+		if i == len(acts)-1 && acts[i].Kind != auditlog.IntegrityFailed {
+			if d, ok := rows.(digester); ok {
+				if e.Rows, err = d.RowsDigest(); err != nil {
+					return fmt.Errorf("digest of the rows: %w", err)
+				}
 			}
+			s.grown(&e)
 		}
 		entry, err := e.entry(now)
 		if err != nil {
@@ -44,6 +47,15 @@ func (s *Step) Admin(rows auditlog.Rows, acts ...auditlog.Act) error {
 // are on stable storage when it returns nil.
 func (s *Step) Act(acts ...auditlog.Act) error {
 	return s.c.InTx(func(rows auditlog.Rows) error { return s.Admin(rows, acts...) })
+}
+
+// grown says in e how far the keys have grown, which is compared at the next
+// start: an older keys folder that was put back would bring back who was erased
+// (TestOldKeysPutBack in internal/app).
+func (s *Step) grown(e *Entry) {
+	if s.c.Keys != nil {
+		e.Keys, e.Subjects = s.c.Keys()
+	}
 }
 
 func (s *Step) actEntry(a *auditlog.Act, now time.Time) (Entry, error) {
@@ -73,6 +85,7 @@ func (s *Step) pseudonym(name string) (string, error) {
 func (s *Step) Changed(rows auditlog.Rows, digest string) error {
 	now := s.c.Clock.Now()
 	e := Entry{Time: now, Kind: auditlog.AdminChanged, Method: "store.write", Outcome: string(exchange.OK), Closed: true, Rows: digest}
+	s.grown(&e)
 	entry, err := e.entry(now)
 	if err != nil {
 		return err

@@ -61,6 +61,8 @@ type said struct {
 	Before   string          `json:"before"`
 	After    string          `json:"after"`
 	Rows     string          `json:"rows"`
+	Keys     uint64          `json:"keys"`
+	Subjects uint64          `json:"subjects"`
 	Change   json.RawMessage `json:"change"`
 }
 

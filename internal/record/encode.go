@@ -45,6 +45,8 @@ func (e *Entry) part() ([]byte, error) {
 	b = text(b, "before", e.Before)
 	b = text(b, "after", e.After)
 	b = text(b, "rows", e.Rows)
+	b = number(b, "keys", int64(e.Keys))
+	b = number(b, "subjects", int64(e.Subjects))
 	if e.Change != nil {
 		change, err := json.Marshal(e.Change)
 		if err != nil {

@@ -67,7 +67,7 @@ func sameAsJSON(t *testing.T, e *Entry) {
 			t.Errorf("%s: %q, want %q", name, c[0], c[1])
 		}
 	}
-	if s.Registry != e.Registry || s.Count != e.Count || (s.Outcome != nil) != e.Closed {
+	if s.Registry != e.Registry || s.Count != e.Count || s.Keys != e.Keys || s.Subjects != e.Subjects || (s.Outcome != nil) != e.Closed {
 		t.Errorf("part %s of %+v", part, e)
 	}
 	if e.Closed && (s.ended() != json1(e.Outcome) || s.Reason != json1(e.Reason) || s.DropWhy != json1(e.DropWhy) || s.Status != e.Status ||

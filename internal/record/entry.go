@@ -54,12 +54,14 @@ type Entry struct {
 	Answer   Sum // SHA-256 of the last answer
 	Stream   Sum // running digest of the messages before it; see Passed
 
-	Count  int    // flood.summarised: how many
-	Agent  string // act: pseudonym of the agent that it concerns
-	Before string // act: digest of the object
-	After  string
-	Rows   string // act: digest of every stored row after it
-	Change any    // act
+	Count    int    // flood.summarised: how many
+	Agent    string // act: pseudonym of the agent that it concerns
+	Before   string // act: digest of the object
+	After    string
+	Rows     string // act: digest of every stored row after it
+	Keys     uint64 // act: generation of the keystore; 0: not told
+	Subjects uint64 // act: how many subjects were ever made
+	Change   any    // act
 }
 
 // entryOf returns the opening members of x.

@@ -36,7 +36,10 @@ type Config struct {
 	// Pseudonym returns the pseudonym of a name, and makes one when there is
 	// none.
 	Pseudonym func(name string) (string, error)
-	All       bool // audit.sync: all
+	// Keys returns how far the keys folder has grown (keys.Ring.Grown). Nil:
+	// entries do not tell.
+	Keys func() (generation, subjects uint64)
+	All  bool // audit.sync: all
 }
 
 // Step is the recorder. It is safe for concurrent use.

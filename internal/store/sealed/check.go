@@ -90,30 +90,45 @@ const lookBack = 64
 // LastDigest returns the digest of rows that the newest entry with one carries,
 // or "".
 func LastDigest(control Control) (digest string, err error) {
-	for to := control.Size(); to > 0 && digest == ""; {
+	err = Newest(control, func(part []byte) (found bool, err error) {
+		var p struct {
+			Rows string `json:"rows"`
+		}
+		if err := json.Unmarshal(part, &p); err != nil || p.Rows == "" {
+			return false, err
+		}
+		digest = p.Rows
+		return true, nil
+	})
+	return digest, err
+}
+
+// Newest shows fn the parts of a control log, the newest first, until it has
+// found what it looks for. Parts whose key is gone are left out.
+func Newest(control Control, fn func(part []byte) (found bool, err error)) error {
+	for to := control.Size(); to > 0; {
 		from := uint64(0)
 		if to > lookBack {
 			from = to - lookBack
 		}
-		err := control.Read(from, to, func(r auditlog.Record) error {
-			var part struct {
-				Rows string `json:"rows"`
+		var some []auditlog.Record
+		if err := control.Read(from, to, func(r auditlog.Record) error {
+			some = append(some, r)
+			return nil
+		}); err != nil {
+			return fmt.Errorf("read the control log: %w", err)
+		}
+		for i := len(some) - 1; i >= 0; i-- {
+			if some[i].Part == nil {
+				continue
 			}
-			if r.Part == nil {
+			if found, err := fn(some[i].Part); err != nil {
+				return fmt.Errorf("read the control log: entry %d: %w", some[i].Index, err)
+			} else if found {
 				return nil
 			}
-			if err := json.Unmarshal(r.Part, &part); err != nil {
-				return fmt.Errorf("entry %d: %w", r.Index, err)
-			}
-			if part.Rows != "" {
-				digest = part.Rows
-			}
-			return nil
-		})
-		if err != nil {
-			return "", fmt.Errorf("read the control log: %w", err)
 		}
 		to = from
 	}
-	return digest, nil
+	return nil
 }
