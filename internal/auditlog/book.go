@@ -257,26 +257,32 @@ func (l *Log) close(ctx context.Context) error {
 // queues reports whether the log is one of cluster mode.
 func (l *Log) queues() bool { return l.book.c.Cluster != nil && l.name.IsCalls() }
 
-// atEnd signs what has no checkpoint, for the last time.
+// atEnd signs what has no checkpoint, for the last time. It tries a few times,
+// also after the log had stopped: each of a driver's idle connections may have
+// broken unseen.
 func (l *Log) atEnd() {
 	l.writing.Lock()
 	defer l.writing.Unlock()
-	l.mu.Lock()
-	stopped := l.stopped
-	l.mu.Unlock()
-	if stopped == nil && l.tree.Load() == nil {
+	stopped := errors.Is(l.Err(), ErrStopped)
+	if !stopped && l.tree.Load() == nil {
 		return // a year in which nothing was written
 	}
-	if stopped != nil && l.reload() != nil {
-		return // Close tells why it stopped
+	var err error
+	for range 4 {
+		if err = nil; stopped {
+			err = l.reload()
+		}
+		if err == nil {
+			err = l.sign()
+		}
+		if err == nil {
+			l.mu.Lock()
+			l.stopped = nil
+			l.mu.Unlock()
+			return
+		}
 	}
-	if err := l.sign(); err != nil {
-		l.stop(err)
-		return
-	}
-	l.mu.Lock()
-	l.stopped = nil
-	l.mu.Unlock()
+	l.stop(err)
 }
 
 // control is the name of the control log that is written.

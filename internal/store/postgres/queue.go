@@ -28,7 +28,10 @@ type Queue struct {
 
 // queueConnections bounds a process's connections: the sequencers of a year's
 // turn, the writers, and a few readers.
-const queueConnections = 8
+const (
+	queueConnections = 8
+	queueIdle        = 3 // each may have broken unseen
+)
 
 // OpenQueue opens the logs of an existing store whose schema is up to date.
 func OpenQueue(c Config) (*Queue, error) {
@@ -45,7 +48,7 @@ func OpenQueue(c Config) (*Queue, error) {
 		return err
 	}))
 	db.SetMaxOpenConns(queueConnections)
-	db.SetMaxIdleConns(queueConnections)
+	db.SetMaxIdleConns(queueIdle)
 	q := &Queue{rows: rows{h: db}, db: db}
 	if err = usable(db); err == nil {
 		err = verify(db)
