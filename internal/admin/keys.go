@@ -77,6 +77,11 @@ type rotated struct {
 	Version uint32         `json:"version,omitempty"`
 	Old     string         `json:"old,omitempty"` // id of the one before
 	Handed  *keys.Rotation `json:"handover,omitempty"`
+	Resumed bool           `json:"resumed,omitempty"` // recorded at a later start
+}
+
+func rotatedBy(o keys.Order) rotated {
+	return rotated{Purpose: o.Name, Key: o.KeyID, Version: o.Version, Old: o.Old, Handed: o.Handover}
 }
 
 // RotateKey makes a new version of a key; the data path goes on meanwhile.
@@ -98,24 +103,16 @@ func (o *operator) RotateKey(ctx context.Context, r RotateKey) (Done[KeyView], e
 	if r.Compromised {
 		kind = "key.compromise"
 	}
-	info, made := old, false
-	err = o.change(&act{kind: kind, subject: old.ID, what: "key " + r.Name, Change: r.Change}, func(store.Store) (any, error) {
-		if r.DryRun {
-			return nil, nil
-		}
-		var err error
-		if info, err = o.cfg.Ring.Rotate(r.Name, keys.RotateOptions{Context: ctx, Compromised: r.Compromised}); err != nil {
-			return nil, asKeyError(r.Name, err)
-		}
-		made = true
-		return o.handed(rotated{Purpose: r.Name, Key: info.ID, Version: info.Version, Old: old.ID}), nil
+	made, err := o.ordered(&act{kind: kind, subject: old.ID, what: "key " + r.Name, Change: r.Change}, func() (keys.Order, error) {
+		ord, err := o.cfg.Ring.Prepare(r.Name, keys.RotateOptions{Context: ctx, Compromised: r.Compromised})
+		return ord, asKeyError(r.Name, err)
 	})
-	if err != nil && made {
-		return out, &Error{Code: Unavailable, Message: "the key was rotated, but that could not be recorded", Cause: err.Error(),
-			Fix: "rotate it again when the log can be written"}
-	}
 	if err != nil {
 		return out, err
+	}
+	info := old
+	if made {
+		info, _ = o.rotatable(r.Name)
 	}
 	notices := rotationNotices(r, old)
 	if made && r.Name == string(keys.LogSigning) {
@@ -176,13 +173,38 @@ func (o *operator) rotatable(name string) (keys.Info, error) {
 	return keys.Info{}, &Error{Code: NotFound, Message: "no key has the name " + name, Fix: "see: ostiary key list"}
 }
 
-// handed adds the hand-over of a signing key.
-func (o *operator) handed(r rotated) rotated {
-	all := o.cfg.Ring.Rotations()
-	if i := slices.IndexFunc(all, func(t keys.Rotation) bool { return t.Purpose == r.Purpose && t.Version == r.Version }); i >= 0 {
-		r.Handed = &all[i]
+// ordered runs a change that takes a new key into use. The key stands aside in
+// the keystore before the entry stands in the log, and is used after it; a
+// process that dies in between finishes at its next start
+// (TestRotationKilledAnywhere). A change that fails takes the key back, unless
+// it is one that cannot wait: that is recorded at the next start.
+func (o *operator) ordered(t *act, prepare func() (keys.Order, error)) (made bool, err error) {
+	var ord keys.Order
+	err = o.change(t, func(store.Store) (any, error) {
+		if t.DryRun {
+			return nil, nil
+		}
+		var err error
+		if ord, err = prepare(); err != nil {
+			return nil, err
+		}
+		made = true
+		return rotatedBy(ord), nil
+	})
+	switch {
+	case err != nil && made && ord.Done:
+		return false, &Error{Code: Unavailable, Message: "the key was changed, but that could not be recorded", Cause: err.Error(),
+			Fix: "restart the gateway when the log can be written: it records it then"}
+	case err != nil && made:
+		return false, asError(t.what, errors.Join(err, o.cfg.Ring.Withdraw(ord)))
+	case err != nil || !made:
+		return false, err
 	}
-	return r
+	if err := o.cfg.Ring.Fulfil(ord); err != nil {
+		return false, &Error{Code: Failed, Message: "the new key is recorded, but could not be taken into use yet", Cause: err.Error(),
+			Fix: "free the disk, then start the gateway again: it finishes then"}
+	}
+	return true, nil
 }
 
 func rotationNotices(r RotateKey, old keys.Info) []string {
@@ -334,32 +356,6 @@ func asKeyError(what string, err error) error {
 	return asError("key "+what, err)
 }
 
-// resume finishes destructions that were ordered when the process died. It
-// runs before anything reads the registry: a subject that is half erased has
-// no name.
-func (a *Admin) resume() error {
-	for _, t := range a.cfg.Ring.Condemned() {
-		detail := destroyed{Key: t.KeyID, Purpose: t.Purpose, Version: t.Version, Pseudonym: t.Pseudonym, Resumed: true}
-		err := a.cfg.Store.InTx(func(s store.Store) error {
-			if t.Pseudonym == "" {
-				return a.cfg.Recorder.Admin(rowsOf(s), auditlog.Act{Kind: auditlog.KeyDestroyed, Action: "key.destroy", Subject: t.KeyID, Change: detail})
-			}
-			gone, err := s.EraseSubject(t.Pseudonym)
-			if err != nil {
-				return err
-			}
-			return a.cfg.Recorder.Admin(rowsOf(s), erasedActs(erasure{Pseudonym: t.Pseudonym, Key: t.KeyID, Rows: gone, Resumed: true}, detail)...)
-		})
-		if err != nil {
-			return asError("an unfinished destruction", err)
-		}
-		if err := a.cfg.Ring.Bury(t.KeyID); err != nil {
-			return asError("an unfinished destruction", err)
-		}
-	}
-	return nil
-}
-
 // MoveRoot moves the root key to where the options say, and records it. It is
 // not part of API: the configuration has to change with it, so the gateway is
 // stopped.
@@ -369,14 +365,8 @@ func (a *Admin) MoveRoot(by string, c Change, with keys.Options) (from, to strin
 		return "", "", err
 	}
 	from = a.rootID()
-	err = o.change(&act{kind: "key.move", subject: from, what: "the root key", Change: c}, func(store.Store) (any, error) {
-		if c.DryRun {
-			return nil, nil
-		}
-		if err := a.cfg.Ring.MoveRoot(with); err != nil {
-			return nil, err
-		}
-		return rotated{Purpose: keys.RootKey, Key: a.rootID(), Old: from}, nil
+	_, err = o.ordered(&act{kind: "key.move", subject: from, what: "the root key", Change: c}, func() (keys.Order, error) {
+		return a.cfg.Ring.MoveRoot(with)
 	})
 	return from, a.rootID(), err
 }

@@ -45,6 +45,7 @@ var kinds = map[string]auditlog.Kind{
 	"key.rotate":        auditlog.KeyRotated,
 	"key.compromise":    auditlog.KeyCompromised,
 	"key.move":          auditlog.KeyRotated,
+	"key.recover":       auditlog.KeyRotated,
 	"key.destroy":       auditlog.KeyDestroyed,
 	"subject.erase":     auditlog.ErasureExecuted,
 }

@@ -8,7 +8,6 @@ import (
 	"ostiary.dev/ostiary/internal/admin"
 	"ostiary.dev/ostiary/internal/auditlog"
 	"ostiary.dev/ostiary/internal/store"
-	"ostiary.dev/ostiary/internal/store/sealed"
 )
 
 // checkKeys refuses a folder keys that is older than the newest entry of the
@@ -22,7 +21,7 @@ func (a *App) checkKeys() error {
 		Keys     uint64 `json:"keys"`
 		Subjects uint64 `json:"subjects"`
 	}
-	err := sealed.Newest(a.book.Control(), func(part []byte) (bool, error) {
+	err := auditlog.Newest(a.book.Control(), func(part []byte) (bool, error) {
 		err := json.Unmarshal(part, &said)
 		return said.Keys > 0, err
 	})

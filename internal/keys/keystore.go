@@ -32,6 +32,7 @@ type keystoreDoc struct {
 	Keys       []keyDoc    `json:"keys"`
 	Destroyed  []Tombstone `json:"destroyed"`
 	Rotations  []Rotation  `json:"rotations"`
+	Orders     []orderDoc  `json:"orders,omitempty"`   // new keys on their way
 	Recovery   string      `json:"recovery,omitempty"` // age recipient of root.recovery
 	MAC        []byte      `json:"mac,omitempty"`
 }
@@ -51,6 +52,9 @@ type wrapDoc struct {
 	Created  time.Time `json:"created"`
 	Wrapped  []byte    `json:"wrapped"`
 }
+
+// id is the root key's as lists show it.
+func (w wrapDoc) id() string { return w.Provider + ":" + w.ID }
 
 type keyDoc struct {
 	Purpose string    `json:"purpose"`
@@ -111,6 +115,9 @@ func (s *state) encode() ([]byte, error) {
 		}
 	}
 	var err error
+	if doc.Orders, err = s.orderDocs(); err != nil {
+		return nil, err
+	}
 	if doc.MAC, err = doc.mac(s.tenant.key); err != nil {
 		return nil, err
 	}
@@ -208,6 +215,9 @@ func (doc *keystoreDoc) open(tenant *dek) (*state, error) {
 		}
 		p := Purpose(k.Purpose)
 		s.keys[p] = append(s.keys[p], &version{number: k.Version, created: k.Created, state: k.State, key: d})
+	}
+	if err := s.openOrders(doc.Orders); err != nil {
+		return nil, err
 	}
 	return s, s.check()
 }

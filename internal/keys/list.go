@@ -39,7 +39,7 @@ func (r *Ring) Keys() []Info {
 	s := r.state.Load()
 	var out []Info
 	for _, w := range s.wraps {
-		out = append(out, Info{ID: w.Provider + ":" + w.ID, Purpose: RootKey, State: Current, Created: instant(w.Created), Provider: w.Provider})
+		out = append(out, Info{ID: w.id(), Purpose: RootKey, State: Current, Created: instant(w.Created), Provider: w.Provider})
 	}
 	out = append(out, infoOf(TenantKey, s.tenant))
 	for _, p := range purposes() {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -261,6 +262,10 @@ func (r *Ring) settle(at int) error {
 	}
 	next := s.clone()
 	next.wraps = []wrapDoc{s.wraps[at]}
+	if at < len(s.wraps)-1 { // taken back, and so is its order
+		undone := s.wraps[len(s.wraps)-1].id()
+		next.orders = slices.DeleteFunc(next.orders, func(o order) bool { return o.Name == RootKey && o.KeyID == undone })
+	}
 	return r.save(next)
 }
 

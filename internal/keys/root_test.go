@@ -132,7 +132,7 @@ func TestMoveRoot(t *testing.T) {
 	made := makeSubject(t, r, "robot")
 	first := read(t, r.folder, rootFile)[len(rootHead):][:keySize]
 	for _, to := range tour {
-		if err := r.MoveRoot(places[to]); err != nil {
+		if _, err := r.MoveRoot(places[to]); err != nil {
 			t.Fatalf("to %s: %v", to, err)
 		}
 		for name, o := range places {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"ostiary.dev/ostiary/internal/clock"
@@ -32,159 +31,125 @@ func (o RotateOptions) context() context.Context { return Options{Context: o.Con
 
 // Rotate makes a new version of the key with that name: a purpose, TenantKey
 // or RootKey. New values are sealed under it as soon as Rotate returns; the
-// old versions of a purpose still open. Values in use are not touched.
+// old versions of a purpose still open. Values in use are not touched. It is for
+// whoever keeps no log; others Prepare, record and Fulfil.
 func (r *Ring) Rotate(name string, o RotateOptions) (Info, error) {
-	if o.now.IsZero() {
-		o.now = clock.Clock{}.Now().UTC().Truncate(time.Second)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.readOnly {
-		return Info{}, fmt.Errorf("rotate %s: %w", name, ErrReadOnly)
-	}
-	var err error
-	switch p := Purpose(name); {
-	case name == RootKey:
-		err = r.rotateRoot(o)
-	case name == TenantKey:
-		err = r.rotateTenant(o)
-	case p == RowIndex:
-		err = fmt.Errorf("%w: every stored row is found by %s", ErrPurpose, p)
-	case !slices.Contains(purposes(), p):
-		err = fmt.Errorf("%w: it is one of %v, %s and %s", ErrPurpose, purposes(), TenantKey, RootKey)
-	case p == Subjects:
-		err = r.rotateSubjects(o)
-	default:
-		err = r.rotatePurpose(p, o)
+	made, err := r.Prepare(name, o)
+	if err == nil {
+		err = r.Fulfil(made)
 	}
 	if err != nil {
-		return Info{}, fmt.Errorf("rotate %s: %w", name, err)
+		return Info{}, err
 	}
 	return r.newest(name), nil
 }
 
-// rotatePurpose bumps one purpose. A signing key hands over; the authority's
-// few files are sealed anew at once.
-func (r *Ring) rotatePurpose(p Purpose, o RotateOptions) error {
-	next := r.state.Load().clone()
-	bumpSigned(next, p, o)
-	if err := r.save(next); err != nil {
-		return err
-	}
-	switch p {
-	case LogSigning:
-		r.handover.Clear()
-	case Authority:
-		return r.ca.reseal()
-	}
-	return nil
-}
+// signs reports whether p is a signing key, which hands over to the next.
+func signs(p Purpose) bool { return p == LogSigning || p == ReceiptSigning }
 
 // bumpSigned makes a new version of p in s; a signing key hands over.
 func bumpSigned(s *state, p Purpose, o RotateOptions) {
 	old := s.current(p)
-	made := s.bump(p, o.now)
-	if p == LogSigning || p == ReceiptSigning {
+	made := s.bump(p, newDEK(), o.now)
+	if signs(p) {
 		s.rotations = append(s.rotations, newRotation(p, made.number, ed25519Of(old), ed25519Of(made.key), o))
 	}
 }
 
-// rotateSubjects makes a new key for wrapping and finding subjects and writes
-// their file anew under it. The old one is kept until then, so that a kill in
-// between loses nobody (TestRotateSubjectsKilled).
-func (r *Ring) rotateSubjects(o RotateOptions) error {
-	next := r.state.Load().clone()
-	next.bump(Subjects, o.now)
-	if err := r.save(next); err != nil {
-		return err
-	}
-	return r.subjects.rewrap(next)
-}
-
 // rotateTenant replaces the key that wraps the purposes' keys: one file is
 // written, however much was sealed.
-func (r *Ring) rotateTenant(o RotateOptions) error {
+func (r *Ring) rotateTenant(o RotateOptions) (Order, error) {
 	next := r.state.Load().clone()
+	old := next.tenant.key.hexID()
 	next.tenant = &version{number: next.tenant.number + 1, created: o.now, state: Current, key: newDEK()}
 	w, err := wrapTenant(o.context(), r.root, next.tenant.key, o.now)
 	if err != nil {
-		return err
+		return Order{}, err
 	}
 	next.wraps = []wrapDoc{w}
-	return r.save(next)
+	out := next.give(order{Order: Order{Act: OrderRotate, Name: TenantKey, KeyID: next.tenant.key.hexID(), Version: next.tenant.number,
+		Old: old, At: o.now, Compromised: o.Compromised, Done: true}})
+	return out, r.save(next)
 }
 
 // rotateRoot replaces the root key by a new one of the same provider. A KMS
 // makes the new version itself; the tenant's key is wrapped again under it.
-func (r *Ring) rotateRoot(o RotateOptions) error {
+func (r *Ring) rotateRoot(o RotateOptions) (Order, error) {
+	made := Order{Act: OrderRotate, Name: RootKey, At: o.now, Compromised: o.Compromised, Done: true}
 	if e, ok := r.root.(external); ok {
-		return r.rewrap(e, o)
+		return r.rewrap(e, o, made)
 	}
-	return r.moveRoot(Options{Context: o.Context, Passphrase: r.made.Passphrase, factor: r.made.factor}, r.root.provider(), o.now)
+	return r.moveRoot(Options{Context: o.Context, Passphrase: r.made.Passphrase, factor: r.made.factor}, r.root.provider(), made)
 }
 
-func (r *Ring) rewrap(e external, o RotateOptions) error {
+func (r *Ring) rewrap(e external, o RotateOptions, made Order) (Order, error) {
 	next := r.state.Load().clone()
 	aad, err := keyIdentity(tenantPurpose, next.tenant.key.hexID()).tuple()
 	if err != nil {
-		return err
+		return made, err
 	}
 	w := next.wraps[len(next.wraps)-1]
 	if w.Wrapped, err = e.w.Rewrap(o.context(), aad, w.Wrapped); err != nil {
-		return fmt.Errorf("rewrap with %s: %w", e.w.ID(), err)
+		return made, fmt.Errorf("rewrap with %s: %w", e.w.ID(), err)
 	}
 	if _, err := e.unwrap(o.context(), next.tenant.key.hexID(), w.Wrapped); err != nil {
-		return fmt.Errorf("check what was rewrapped: %w", err)
+		return made, fmt.Errorf("check what was rewrapped: %w", err)
 	}
 	w.Created = o.now
 	next.wraps = []wrapDoc{w}
-	return r.save(next)
+	made.KeyID, made.Old = w.id(), w.id()
+	made = next.give(order{Order: made})
+	return made, r.save(next)
 }
 
 // MoveRoot moves the root key to where o says: a Wrapper, a passphrase, or
 // else the plain file. Only the tenant's key is wrapped again. The old root
 // key's file is overwritten and removed; a key in a KMS is left to its owner.
-func (r *Ring) MoveRoot(o Options) error {
+// The caller records it and fulfils the order.
+func (r *Ring) MoveRoot(o Options) (Order, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.readOnly {
-		return fmt.Errorf("move the root key: %w", ErrReadOnly)
+		return Order{}, fmt.Errorf("move the root key: %w", ErrReadOnly)
 	}
-	if err := r.moveRoot(o, o.provider(), clock.Clock{}.Now().UTC().Truncate(time.Second)); err != nil {
-		return fmt.Errorf("move the root key: %w", err)
+	made, err := r.moveRoot(o, o.provider(), Order{Act: OrderMove, Name: RootKey, At: clock.Clock{}.Now().UTC().Truncate(time.Second), Done: true})
+	if err != nil {
+		return made, fmt.Errorf("move the root key: %w", err)
 	}
-	return nil
+	return made, nil
 }
 
 // moveRoot survives a kill at every step: the new root key is on the disk
 // before the keystore holds the tenant's key under it, both open until the old
 // one goes, and Open finishes or takes back what it finds
 // (TestMoveRootKilledAnywhere).
-func (r *Ring) moveRoot(o Options, provider string, now time.Time) error {
+func (r *Ring) moveRoot(o Options, provider string, made Order) (Order, error) {
 	fresh, err := r.freshRoot(o, provider)
 	if err != nil {
-		return err
+		return made, err
 	}
 	next := r.state.Load().clone()
-	w, err := wrapTenant(o.context(), fresh, next.tenant.key, now)
+	w, err := wrapTenant(o.context(), fresh, next.tenant.key, made.At)
 	if err != nil {
-		return err
+		return made, err
 	}
 	old := next.wraps
 	next.wraps = append(old[:len(old):len(old)], w)
 	if next.recovery, err = r.recoverTo(fresh, next.recovery); err != nil {
-		return err
+		return made, err
 	}
+	made.KeyID, made.Old = w.id(), old[len(old)-1].id()
+	made = next.give(order{Order: made})
 	if err := r.save(next); err != nil {
-		return err
+		return made, err
 	}
 	r.root, r.made = fresh, o
 	if err := settleRoot(r.folder, fresh, old); err != nil {
-		return err
+		return made, err
 	}
 	last := r.state.Load().clone()
 	last.wraps = []wrapDoc{w}
-	return r.save(last)
+	return made, r.save(last)
 }
 
 func (r *Ring) freshRoot(o Options, provider string) (root, error) {
@@ -258,8 +223,10 @@ func recoverWith(folder string, top local, doc *keystoreDoc, w wrapDoc) error {
 	if err := writeFile(filepath.Join(folder, rootFile), encodeRoot(top.key), 0o600); err != nil {
 		return err
 	}
+	lost := w.id()
 	w.Provider = ProviderFile
 	s.wraps = []wrapDoc{w}
+	s.give(order{Order: Order{Act: OrderRecover, Name: RootKey, KeyID: w.id(), Old: lost, At: clock.Clock{}.Now().UTC().Truncate(time.Second), Done: true}})
 	if err := newRing(folder, top, s, Options{}).save(s); err != nil {
 		return err
 	}

@@ -214,7 +214,7 @@ func TestRotateSubjectsKilled(t *testing.T) {
 	r := newTestRing(t)
 	made := makeSubject(t, r, "robot")
 	next := r.state.Load().clone()
-	next.bump(Subjects, epoch)
+	next.bump(Subjects, newDEK(), epoch)
 	if err := r.save(next); err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ type state struct {
 	keys       map[Purpose][]*version // oldest first; the last one is current
 	destroyed  []Tombstone
 	rotations  []Rotation
+	orders     []order
 	recovery   string // age recipient of keys/root.recovery
 }
 
@@ -62,6 +63,7 @@ func (s *state) clone() *state {
 	c.wraps = slices.Clone(s.wraps)
 	c.destroyed = slices.Clone(s.destroyed)
 	c.rotations = slices.Clone(s.rotations)
+	c.orders = slices.Clone(s.orders)
 	c.keys = maps.Clone(s.keys)
 	for p, list := range c.keys {
 		c.keys[p] = slices.Clone(list)
@@ -88,12 +90,12 @@ func (s *state) find(p Purpose, record []byte) *dek {
 	return nil
 }
 
-// bump replaces the current key of p by a new one.
-func (s *state) bump(p Purpose, now time.Time) *version {
+// bump replaces the current key of p by made.
+func (s *state) bump(p Purpose, made *dek, now time.Time) *version {
 	list := s.keys[p]
 	old := *list[len(list)-1]
 	old.state = Old
-	next := &version{number: old.number + 1, created: now, state: Current, key: newDEK()}
+	next := &version{number: old.number + 1, created: now, state: Current, key: made}
 	list[len(list)-1] = &old
 	s.keys[p] = append(list, next)
 	return next

@@ -2,17 +2,13 @@ package sealed
 
 import (
 	"encoding/json"
-	"fmt"
 
 	"ostiary.dev/ostiary/internal/auditlog"
 	"ostiary.dev/ostiary/internal/store"
 )
 
 // Control is the control log as it is read back. *auditlog.Log is one.
-type Control interface {
-	Size() uint64
-	Read(from, to uint64, fn func(auditlog.Record) error) error
-}
+type Control = auditlog.Source
 
 // CheckRows compares the stored rows with the newest entry of the control logs
 // that carries their digest; newest is the log that is written now, older are
@@ -84,13 +80,10 @@ func (l *ledger) compare(now *ledger, damage func(key, string) error) error {
 	return nil
 }
 
-// lookBack is how many entries are read at once on the way back.
-const lookBack = 64
-
 // LastDigest returns the digest of rows that the newest entry with one carries,
 // or "".
 func LastDigest(control Control) (digest string, err error) {
-	err = Newest(control, func(part []byte) (found bool, err error) {
+	err = auditlog.Newest(control, func(part []byte) (found bool, err error) {
 		var p struct {
 			Rows string `json:"rows"`
 		}
@@ -101,34 +94,4 @@ func LastDigest(control Control) (digest string, err error) {
 		return true, nil
 	})
 	return digest, err
-}
-
-// Newest shows fn the parts of a control log, the newest first, until it has
-// found what it looks for. Parts whose key is gone are left out.
-func Newest(control Control, fn func(part []byte) (found bool, err error)) error {
-	for to := control.Size(); to > 0; {
-		from := uint64(0)
-		if to > lookBack {
-			from = to - lookBack
-		}
-		var some []auditlog.Record
-		if err := control.Read(from, to, func(r auditlog.Record) error {
-			some = append(some, r)
-			return nil
-		}); err != nil {
-			return fmt.Errorf("read the control log: %w", err)
-		}
-		for i := len(some) - 1; i >= 0; i-- {
-			if some[i].Part == nil {
-				continue
-			}
-			if found, err := fn(some[i].Part); err != nil {
-				return fmt.Errorf("read the control log: entry %d: %w", some[i].Index, err)
-			} else if found {
-				return nil
-			}
-		}
-		to = from
-	}
-	return nil
 }
