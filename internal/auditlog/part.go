@@ -1,6 +1,7 @@
 package auditlog
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -9,6 +10,8 @@ import (
 	"fmt"
 	"hash"
 	"strconv"
+
+	"golang.org/x/mod/sumdb/tlog"
 
 	"ostiary.dev/ostiary/internal/keys"
 )
@@ -102,7 +105,23 @@ func identity(tenant string, log Name, first uint64) keys.Identity {
 // parts are the opened parts of a batch.
 type parts struct {
 	*committer
-	all [][]byte
+	all    [][]byte
+	hashes []byte // leaf hashes, HashSize each
+}
+
+// fits says why leaf is not the one that was sealed with part i; "" when it is.
+// What a leaf says in clear (kind, decision, server, time) is no part of its
+// commitment: somebody who has the database and no key could change it, compute
+// the tree anew and delete the checkpoints, and the gateway would sign the
+// forged tree next (hostile case G16; TestTampering).
+func (p *parts) fits(index, i uint64, raw []byte, leaf *Leaf) string {
+	if Commitment(p.key(index), p.all[i]) != leaf.Commit {
+		return "the entry does not commit to its part"
+	}
+	if hash := tlog.RecordHash(raw); !bytes.Equal(hash[:], p.hashes[i*HashSize:(i+1)*HashSize]) {
+		return "the entry is not the one that was sealed with its part"
+	}
+	return ""
 }
 
 // openParts opens what sealParts sealed.
@@ -111,12 +130,13 @@ func (c *Config) openParts(b *Batch) (*parts, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open parts: %w", err)
 	}
-	if len(plain) < saltSize {
+	if b.Count > maxBatch || uint64(len(plain)) < saltSize+b.Count*HashSize {
 		return nil, errBlob
 	}
-	all, err := split(plain[saltSize:], b.Count, MaxPart)
+	end := len(plain) - int(b.Count)*HashSize
+	all, err := split(plain[saltSize:end], b.Count, MaxPart)
 	if err != nil {
 		return nil, err
 	}
-	return &parts{newCommitter(plain[:saltSize]), all}, nil
+	return &parts{newCommitter(plain[:saltSize]), all, plain[end:]}, nil
 }

@@ -85,8 +85,11 @@ func (l *Log) readBatch(b *Batch, at, to uint64, fn func(Record) error) (uint64,
 		if p != nil {
 			r.Part, r.Key = p.all[i], p.key(at)
 			leaf, err := ParseLeaf(r.Leaf)
-			if err != nil || Commitment(r.Key, r.Part) != leaf.Commit {
-				return at, &Broken{l.name, at, "the entry does not commit to its part"}
+			if err != nil {
+				return at, &Broken{l.name, at, "the entry does not have the form of one of this log"}
+			}
+			if why := p.fits(at, i, r.Leaf, &leaf); why != "" {
+				return at, &Broken{l.name, at, why}
 			}
 		}
 		if err := fn(r); err != nil {

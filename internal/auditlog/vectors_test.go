@@ -61,7 +61,7 @@ func (v vectors) made(t *testing.T) vectors {
 		}
 	}
 	c := newCommitter(salt)
-	plain := bytes.Clone(salt)
+	plain, sums := bytes.Clone(salt), []byte(nil)
 	entries := make([]vectorEntry, len(v.Entries))
 	for i, e := range v.Entries {
 		key := c.key(v.First + uint64(i))
@@ -69,6 +69,7 @@ func (v vectors) made(t *testing.T) vectors {
 		raw := leaf.Append(nil)
 		hash := tlog.RecordHash(raw)
 		leaves, plain = appendBytes(leaves, raw), appendBytes(plain, []byte(e.Part))
+		sums = append(sums, hash[:]...)
 		if hashes, err = tree.add(hash, hashes); err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +85,7 @@ func (v vectors) made(t *testing.T) vectors {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.Plain, v.Leaves = hex.EncodeToString(plain), hex.EncodeToString(leaves)
+	v.Plain, v.Leaves = hex.EncodeToString(append(plain, sums...)), hex.EncodeToString(leaves)
 	v.Start = uint64(tlog.StoredHashCount(int64(v.First)))
 	v.Text = Tree{v.Origin, tree.size, root}.text()
 	return v

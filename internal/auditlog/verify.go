@@ -139,8 +139,10 @@ func (v *verifier) batch(b *Batch) error {
 		if err != nil || leaf.Log != v.log.name {
 			return v.bad(v.tree.size, "the entry does not have the form of one of this log")
 		}
-		if p != nil && Commitment(p.key(b.First+i), p.all[i]) != leaf.Commit {
-			return v.bad(v.tree.size, "the entry does not commit to its part")
+		if p != nil {
+			if why := p.fits(b.First+i, i, leaves[i], &leaf); why != "" {
+				return v.bad(v.tree.size, why)
+			}
 		}
 		if hashes, err = v.add(leaves[i], hashes[:0], b); err != nil {
 			return err

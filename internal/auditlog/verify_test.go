@@ -114,7 +114,7 @@ func TestTampering(t *testing.T) {
 		"edit the first":       {edit(0, flip), 0, true},
 		"edit the last":        {edit(23, flip), 23, true},
 		"break a leaf":         {edit(12, func(l []byte) { l[0] = '[' }), 12, false},
-		"rewrite consistently": {func(all []auditlog.Batch) []auditlog.Batch { all = edit(11, flip)(all); remake(all); return all }, 8, false},
+		"rewrite consistently": {func(all []auditlog.Batch) []auditlog.Batch { all = edit(11, flip)(all); remake(all); return all }, 11, false},
 		"rewrite a commitment": {func(all []auditlog.Batch) []auditlog.Batch { all = edit(11, recommit)(all); remake(all); return all }, 11, false},
 		"edit a hash":          {func(all []auditlog.Batch) []auditlog.Batch { all[3].Hashes = flipped(all[3].Hashes, 33); return all }, 9, true},
 		"edit a root": {func(all []auditlog.Batch) []auditlog.Batch {
@@ -193,6 +193,55 @@ func recommit(leaf []byte) {
 		leaf[i] = 'B'
 	} else {
 		leaf[i] = 'A'
+	}
+}
+
+// TestForgedLeaf: somebody who has the database and no key changes what a leaf
+// says in clear, computes the tree anew and deletes every checkpoint that could
+// tell. The seal of the parts knows the leaf all the same (hostile case G16).
+func TestForgedLeaf(t *testing.T) {
+	for name, c := range map[string][2]string{
+		"decision": {`"dec":"allow"`, `"dec":"deny!"`},
+		"server":   {`"srv":"wiki"`, `"srv":"wikj"`},
+		"policy":   {`"pol":7`, `"pol":8`},
+		"exchange": {`"x":"x`, `"x":"y`},
+		"kind":     {`"kind":"call.decided"`, `"kind":"call.refused"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := batches(t, 3, 8)
+			w.rows.EditCheckpoints(calls, func([]auditlog.Checkpoint) []auditlog.Checkpoint { return nil })
+			if b := w.broken(t); b != nil {
+				t.Fatalf("before: %v", b)
+			}
+			changed := false
+			w.rows.Edit(calls, func(all []auditlog.Batch) []auditlog.Batch {
+				leaves := bytes.Clone(all[3].Leaves) // entries 9 to 15
+				leaf := leafAt(leaves, 2)
+				forged := bytes.Replace(leaf, []byte(c[0]), []byte(c[1]), 1)
+				changed = !bytes.Equal(leaf, forged)
+				copy(leaf, forged)
+				all[3].Leaves = leaves
+				remake(all)
+				return all
+			})
+			if !changed {
+				t.Fatalf("no leaf says %s", c[0])
+			}
+			if b := w.broken(t); b == nil || b.Index != 11 {
+				t.Errorf("found %v, want index 11", b)
+			}
+			book, err := auditlog.Open(w.config())
+			if err == nil {
+				w.book = book
+				defer w.close(t)
+				l, _ := book.Log(calls)
+				err = l.Read(11, 12, func(auditlog.Record) error { return nil })
+			}
+			var broken *auditlog.Broken
+			if !errors.As(err, &broken) || broken.Index > 11 {
+				t.Errorf("reading it: %v", err)
+			}
+		})
 	}
 }
 

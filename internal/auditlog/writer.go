@@ -139,7 +139,7 @@ func (l *Log) build(tree *edge, entries []Entry) (*built, error) {
 	next := *tree
 	size := saltSize
 	for i := range entries {
-		size += len(entries[i].Part) + 3
+		size += len(entries[i].Part) + 3 + HashSize
 	}
 	b := &built{tree: &next, ends: make([]int, len(entries)), Batch: Batch{
 		Log: l.name, First: tree.size, Count: uint64(len(entries)), HashStart: uint64(tlog.StoredHashCount(int64(tree.size))),
@@ -147,6 +147,7 @@ func (l *Log) build(tree *edge, entries []Entry) (*built, error) {
 	}}
 	plain := newSalt(make([]byte, 0, size))
 	c := newCommitter(plain[:saltSize])
+	sums := make([]byte, 0, len(entries)*HashSize)
 	var scratch [MaxLeaf]byte
 	var err error
 	for i := range entries {
@@ -157,10 +158,13 @@ func (l *Log) build(tree *edge, entries []Entry) (*built, error) {
 		b.Leaves = appendBytes(b.Leaves, raw)
 		b.ends[i] = len(b.Leaves)
 		plain = appendBytes(plain, e.Part)
-		if b.Hashes, err = next.add(tlog.RecordHash(raw), b.Hashes); err != nil {
+		sum := tlog.RecordHash(raw)
+		sums = append(sums, sum[:]...)
+		if b.Hashes, err = next.add(sum, b.Hashes); err != nil {
 			return nil, err
 		}
 	}
+	plain = append(plain, sums...)
 	b.Parts, err = l.book.c.Sealer.SealAudit(identity(l.book.c.Tenant, l.name, b.First), plain)
 	clear(plain)
 	if err != nil {
