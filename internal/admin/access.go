@@ -110,15 +110,11 @@ func (o *operator) Revoke(_ context.Context, r Revoke) (Done[GrantView], error) 
 	var view GrantView
 	t := &act{kind: "access.revoke", subject: r.Server, agent: r.Agent, what: "grant " + r.Agent + "/" + r.Server, Change: r.Change}
 	err := o.change(t, func(s store.Store) (any, error) {
-		grants, err := s.Grants()
+		g, err := s.Grant(r.Agent, r.Server)
 		if err != nil {
 			return nil, err
 		}
-		for _, g := range grants {
-			if g.Agent == r.Agent && g.Server == r.Server {
-				view = viewGrant(g)
-			}
-		}
+		view = viewGrant(g)
 		return granted{view.Access, view.Tools}, s.DeleteGrant(r.Agent, r.Server)
 	})
 	if err != nil {

@@ -77,7 +77,8 @@ type Admin struct {
 	cfg     Config
 	backups backups
 
-	mu      sync.Mutex // serialises changes, so that versions follow each other
+	mu      sync.Mutex         // serialises changes, so that versions follow each other
+	base    *registry.Snapshot // of the rows as they are committed; live may show less
 	prober  registry.Prober
 	reads   reads
 	exports exports
@@ -99,6 +100,7 @@ func New(cfg Config) (*Admin, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.base = view
 	cfg.Live.Swap(view)
 	return a, nil
 }
@@ -174,6 +176,7 @@ func (o *operator) change(t *act, do func(store.Store) (any, error)) error {
 	if err != nil {
 		return asError(t.what, err)
 	}
+	o.base = view
 	o.cfg.Live.Swap(view)
 	return nil
 }
@@ -184,9 +187,13 @@ func (o *operator) next(s store.Store) (*registry.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
+	before := version
 	version++
 	if err := s.SetMeta(metaVersion, strconv.FormatUint(version, 10)); err != nil {
 		return nil, err
+	}
+	if touched := s.Touched(); !touched.Whole && o.base.Version() == before {
+		return patched(s, o.base, touched)
 	}
 	return o.load(s, version)
 }
@@ -200,47 +207,6 @@ func readVersion(s store.Store) (uint64, error) {
 		return 0, fmt.Errorf("read the registry's version: %w", err)
 	}
 	return strconv.ParseUint(text, 10, 64)
-}
-
-// load reads the whole registry. Certificates that have ended cannot identify
-// anybody and stay out. Every agent gets its pseudonym here, once for each
-// view, so that no call has to look for it.
-func (a *Admin) load(s store.Store, version uint64) (*registry.Snapshot, error) {
-	now := a.cfg.Clock.Now()
-	servers, err := s.Servers()
-	if err != nil {
-		return nil, fmt.Errorf("read servers: %w", err)
-	}
-	agents, err := s.Agents()
-	if err != nil {
-		return nil, fmt.Errorf("read agents: %w", err)
-	}
-	for i := range agents {
-		subject, err := a.cfg.Ring.Subject(agents[i].ID)
-		if err != nil {
-			return nil, fmt.Errorf("the pseudonym of an agent: %w", err)
-		}
-		agents[i].Pseudonym = subject.Pseudonym
-	}
-	tokens, err := s.Tokens()
-	if err != nil {
-		return nil, fmt.Errorf("read tokens: %w", err)
-	}
-	all, err := s.Certificates()
-	if err != nil {
-		return nil, fmt.Errorf("read certificates: %w", err)
-	}
-	var certs []registry.Certificate
-	for _, c := range all {
-		if now.Before(c.NotAfter) {
-			certs = append(certs, c)
-		}
-	}
-	grants, err := s.Grants()
-	if err != nil {
-		return nil, fmt.Errorf("read grants: %w", err)
-	}
-	return registry.NewSnapshot(version, servers, agents, tokens, certs, grants), nil
 }
 
 // examine asks the server what it is. It returns nil and a notice when that is

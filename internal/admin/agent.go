@@ -48,9 +48,12 @@ func (o *operator) RegisterAgent(_ context.Context, r RegisterAgent) (Done[Regis
 		if agent, err = s.Agent(r.ID); err != nil {
 			return nil, err
 		}
-		reg.Agent, err = viewAgent(s, agent, now)
+		reg.Agent = viewOf(agent) // a new one has nothing but what it gets here
+		if r.Credentials {
+			reg.Agent.Tokens, reg.Agent.Certs = 1, 1
+		}
 		t.also = made(reg)
-		return recorded(reg), err
+		return recorded(reg), nil
 	})
 	if err != nil {
 		return out, err
@@ -142,38 +145,51 @@ func (o *operator) token(s store.Store, agent string, life time.Duration, now ti
 	return t, s.InsertToken(row)
 }
 
-// viewAgent counts what agent can use now.
-func viewAgent(s store.Store, a registry.Agent, now time.Time) (AgentView, error) {
-	v := AgentView{ID: a.ID, State: a.State, Era: a.Era, Grants: []GrantView{}, Receipts: a.Receipts, Basis: a.Basis, Reason: a.Reason, By: a.By,
+// viewOf shows an agent that holds nothing.
+func viewOf(a registry.Agent) AgentView {
+	return AgentView{ID: a.ID, State: a.State, Era: a.Era, Grants: []GrantView{}, Receipts: a.Receipts, Basis: a.Basis, Reason: a.Reason, By: a.By,
 		CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt, Revision: a.Revision}
-	tokens, err := s.Tokens()
-	if err != nil {
-		return v, err
-	}
+}
+
+// viewHeld shows an agent with what it holds by the view before a change, which
+// does not concern that. It runs under the lock of changes.
+func (o *operator) viewHeld(a registry.Agent, now time.Time) AgentView {
+	return count(a, now, o.base)
+}
+
+// count counts what agent can use now.
+func count(a registry.Agent, now time.Time, view *registry.Snapshot) AgentView {
+	v := viewOf(a)
+	tokens, certs, grants := view.Held(a.ID)
 	for _, t := range tokens {
-		if t.Agent == a.ID && viewToken(t, now).State == "valid" {
+		if viewToken(t, now).State == "valid" {
 			v.Tokens++
 		}
 	}
-	certs, err := s.Certificates()
-	if err != nil {
-		return v, err
-	}
 	for _, c := range certs {
-		if c.Agent == a.ID && !c.Revoked && now.Before(c.NotAfter) {
+		if !c.Revoked && now.Before(c.NotAfter) {
 			v.Certs++
 		}
 	}
-	grants, err := s.Grants()
-	if err != nil {
-		return v, err
-	}
 	for _, g := range grants {
-		if g.Agent == a.ID {
-			v.Grants = append(v.Grants, viewGrant(g))
-		}
+		v.Grants = append(v.Grants, viewGrant(g))
 	}
-	return v, nil
+	slices.SortFunc(v.Grants, func(a, b GrantView) int { return compare(a.Server, b.Server) })
+	return v
+}
+
+// holdings returns a view of what is stored that agents hold.
+func holdings(s store.Store) (*registry.Snapshot, error) {
+	tokens, err := s.Tokens()
+	if err != nil {
+		return nil, err
+	}
+	certs, err := s.Certificates()
+	if err != nil {
+		return nil, err
+	}
+	grants, err := s.Grants()
+	return registry.NewSnapshot(0, nil, nil, tokens, certs, grants), err
 }
 
 // Agents lists every registered agent by id.
@@ -183,13 +199,13 @@ func (o *operator) Agents(context.Context, None) ([]AgentView, error) {
 		return nil, asError("agents", err)
 	}
 	slices.SortFunc(all, func(a, b registry.Agent) int { return compare(a.ID, b.ID) })
+	held, err := holdings(o.cfg.Store)
+	if err != nil {
+		return nil, asError("agents", err)
+	}
 	views := make([]AgentView, 0, len(all))
 	for _, a := range all {
-		v, err := viewAgent(o.cfg.Store, a, o.cfg.Clock.Now())
-		if err != nil {
-			return nil, asError("agents", err)
-		}
-		views = append(views, v)
+		views = append(views, count(a, o.cfg.Clock.Now(), held))
 	}
 	return views, nil
 }
@@ -200,8 +216,11 @@ func (o *operator) Agent(_ context.Context, r ID) (AgentView, error) {
 	if err != nil {
 		return AgentView{}, asError("agent "+r.ID, err)
 	}
-	v, err := viewAgent(o.cfg.Store, a, o.cfg.Clock.Now())
-	return v, asError("agent "+r.ID, err)
+	held, err := holdings(o.cfg.Store)
+	if err != nil {
+		return AgentView{}, asError("agent "+r.ID, err)
+	}
+	return count(a, o.cfg.Clock.Now(), held), nil
 }
 
 // MoveAgent suspends, resumes or retires an agent. Its streams and calls under
@@ -233,8 +252,8 @@ func (o *operator) MoveAgent(_ context.Context, r Move) (Done[AgentView], error)
 		if moved, err = s.Agent(r.ID); err != nil {
 			return nil, err
 		}
-		view, err = viewAgent(s, moved, now)
-		return stateChange{From: agent.State, To: to}, err
+		view = o.viewHeld(moved, now)
+		return stateChange{From: agent.State, To: to}, nil
 	})
 	if err != nil {
 		return out, err
@@ -260,8 +279,8 @@ func (o *operator) SetAgent(_ context.Context, r SetAgent) (Done[AgentView], err
 		if agent, err = s.Agent(r.ID); err != nil {
 			return nil, err
 		}
-		view, err = viewAgent(s, agent, now)
-		return map[string]bool{"receipts": r.Receipts}, err
+		view = o.viewHeld(agent, now)
+		return map[string]bool{"receipts": r.Receipts}, nil
 	})
 	if err != nil {
 		return out, err
@@ -363,12 +382,8 @@ func (o *operator) RevokeToken(_ context.Context, r RevokeToken) (Done[TokenView
 		if err := s.RevokeToken(r.ID); err != nil {
 			return nil, err
 		}
-		all, err := s.Tokens()
-		for _, t := range all {
-			if t.ID == r.ID {
-				view = viewToken(t, o.cfg.Clock.Now())
-			}
-		}
+		token, err := s.Token(r.ID)
+		view = viewToken(token, o.cfg.Clock.Now())
 		t.agent = view.Agent
 		return nil, err
 	})

@@ -106,34 +106,19 @@ func object(s store.Store, t *act) (any, error) {
 }
 
 func grantRow(s store.Store, agent, server string) (any, error) {
-	all, err := s.Grants()
-	for _, g := range all {
-		if g.Agent == agent && g.Server == server {
-			g.Agent, g.By = "", ""
-			return g, nil
-		}
-	}
-	return nil, err
+	g, err := s.Grant(agent, server)
+	g.Agent, g.By = "", ""
+	return g, err
 }
 
 func tokenRow(s store.Store, id string) (any, error) {
-	all, err := s.Tokens()
-	for _, t := range all {
-		if t.ID == id {
-			t.Agent = ""
-			return t, nil
-		}
-	}
-	return nil, err
+	t, err := s.Token(id)
+	t.Agent = ""
+	return t, err
 }
 
 func certificateRow(s store.Store, serial string) (any, error) {
-	all, err := s.Certificates()
-	for _, c := range all {
-		if c.Serial == serial {
-			c.Agent = ""
-			return c, nil
-		}
-	}
-	return nil, err
+	c, err := s.Certificate(serial)
+	c.Agent = ""
+	return c, err
 }

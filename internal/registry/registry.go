@@ -175,12 +175,15 @@ type Store interface {
 	InsertAgent(Agent) error              // ErrExists
 	UpdateAgent(Agent) error              // ErrNotFound, ErrConflict
 	Tokens() ([]Token, error)             //
+	Token(id string) (Token, error)       // ErrNotFound
 	InsertToken(Token) error              // ErrExists
 	RevokeToken(id string) error          // ErrNotFound
 	Certificates() ([]Certificate, error) //
-	InsertCertificate(Certificate) error  // ErrExists
+	Certificate(serial string) (Certificate, error)
+	InsertCertificate(Certificate) error // ErrExists
 	RevokeCertificate(serial string) error
 	Grants() ([]Grant, error)
-	PutGrant(Grant) error // replaces the one of the same agent and server
+	Grant(agent, server string) (Grant, error) // ErrNotFound
+	PutGrant(Grant) error                      // replaces the one of the same agent and server
 	DeleteGrant(agent, server string) error
 }

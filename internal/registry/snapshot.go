@@ -27,22 +27,36 @@ type grantKey struct{ agent, server string }
 func NewSnapshot(version uint64, servers []Server, agents []Agent, tokens []Token, certs []Certificate, grants []Grant) *Snapshot {
 	s := &Snapshot{
 		version: version,
-		byID:    index(servers, func(v Server) string { return v.ID }),
 		agents:  index(agents, func(v Agent) string { return v.ID }),
 		tokens:  index(tokens, func(v Token) string { return v.ID }),
 		certs:   index(certs, func(v Certificate) string { return v.Serial }),
 		grants:  index(grants, func(v Grant) grantKey { return grantKey{v.Agent, v.Server} }),
-		visible: make(map[string][]*Server),
 	}
-	for _, v := range s.byID {
+	s.setServers(index(servers, func(v Server) string { return v.ID }), servers)
+	s.setVisible()
+	return s
+}
+
+// setServers makes byID the servers, of which changed are new here.
+func (s *Snapshot) setServers(byID map[string]*Server, changed []Server) {
+	s.byID, s.servers = byID, nil
+	for i := range changed {
+		v := byID[changed[i].ID]
 		v.Tools = slices.Clone(v.Tools)
 		v.tools = make(map[string]*Tool, len(v.Tools))
 		for i := range v.Tools {
 			v.tools[v.Tools[i].Name] = &v.Tools[i]
 		}
+	}
+	for _, v := range byID {
 		s.servers = append(s.servers, v)
 	}
 	slices.SortFunc(s.servers, byServerID)
+}
+
+// setVisible lists for each agent the active servers of its grants.
+func (s *Snapshot) setVisible() {
+	s.visible = make(map[string][]*Server)
 	for key := range s.grants {
 		if server := s.byID[key.server]; server != nil && server.State == Active {
 			s.visible[key.agent] = append(s.visible[key.agent], server)
@@ -51,7 +65,6 @@ func NewSnapshot(version uint64, servers []Server, agents []Agent, tokens []Toke
 	for _, list := range s.visible {
 		slices.SortFunc(list, byServerID)
 	}
-	return s
 }
 
 // index copies rows into a map by key.

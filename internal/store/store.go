@@ -32,6 +32,10 @@ type Store interface {
 	// with the newest one.
 	RowsDigest() (string, error)
 
+	// Touched names what the transaction changed so far; outside one it is
+	// Whole.
+	Touched() registry.Touched
+
 	// InTx runs fn with a Store whose changes become durable together when fn
 	// returns nil, and vanish together when it returns an error or panics.
 	// Transactions run one after another. fn must use only the Store that it

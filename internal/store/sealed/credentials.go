@@ -13,9 +13,8 @@ import (
 // Tokens returns all tokens by id.
 func (t *tx) Tokens() (out []registry.Token, err error) {
 	err = each(t, kindToken, func(v tokenRow, _ int64) error {
-		if agent, err := t.Name(v.Subject); err == nil {
-			out = append(out, registry.Token{ID: v.ID, Agent: agent, Hash: slices.Clone(v.Hash), CreatedAt: stamp(v.CreatedAt),
-				ExpiresAt: stamp(v.ExpiresAt), Revoked: v.Revoked})
+		if row, err := t.tokenOf(v); err == nil {
+			out = append(out, row)
 		}
 		return nil
 	})
@@ -23,6 +22,27 @@ func (t *tx) Tokens() (out []registry.Token, err error) {
 		return nil, fmt.Errorf("tokens: %w", err)
 	}
 	slices.SortFunc(out, func(a, b registry.Token) int { return cmp.Compare(a.ID, b.ID) })
+	return out, nil
+}
+
+func (t *tx) tokenOf(v tokenRow) (registry.Token, error) {
+	agent, err := t.Name(v.Subject)
+	if err != nil {
+		return registry.Token{}, err
+	}
+	return registry.Token{ID: v.ID, Agent: agent, Hash: slices.Clone(v.Hash), CreatedAt: stamp(v.CreatedAt),
+		ExpiresAt: stamp(v.ExpiresAt), Revoked: v.Revoked}, nil
+}
+
+// Token returns one token.
+func (t *tx) Token(id string) (out registry.Token, err error) {
+	v, _, err := get[tokenRow](t, t.key(kindToken, id))
+	if err == nil {
+		out, err = t.tokenOf(v)
+	}
+	if err != nil {
+		return registry.Token{}, fmt.Errorf("token %s: %w", id, err)
+	}
 	return out, nil
 }
 
@@ -39,6 +59,7 @@ func (t *tx) InsertToken(v registry.Token) error {
 	if err != nil {
 		return fmt.Errorf("insert token %s: %w", v.ID, err)
 	}
+	t.touched.Tokens = append(t.touched.Tokens, v.ID)
 	return nil
 }
 
@@ -53,15 +74,15 @@ func (t *tx) RevokeToken(id string) error {
 	if err != nil {
 		return fmt.Errorf("revoke token %s: %w", id, err)
 	}
+	t.touched.Tokens = append(t.touched.Tokens, id)
 	return nil
 }
 
 // Certificates returns all certificates by serial.
 func (t *tx) Certificates() (out []registry.Certificate, err error) {
 	err = each(t, kindCertificate, func(v certificateRow, _ int64) error {
-		if agent, err := t.Name(v.Subject); err == nil {
-			out = append(out, registry.Certificate{Serial: v.Serial, Agent: agent, NotAfter: stamp(v.NotAfter),
-				CreatedAt: stamp(v.CreatedAt), Revoked: v.Revoked})
+		if row, err := t.certificateOf(v); err == nil {
+			out = append(out, row)
 		}
 		return nil
 	})
@@ -69,6 +90,26 @@ func (t *tx) Certificates() (out []registry.Certificate, err error) {
 		return nil, fmt.Errorf("certificates: %w", err)
 	}
 	slices.SortFunc(out, func(a, b registry.Certificate) int { return cmp.Compare(a.Serial, b.Serial) })
+	return out, nil
+}
+
+func (t *tx) certificateOf(v certificateRow) (registry.Certificate, error) {
+	agent, err := t.Name(v.Subject)
+	if err != nil {
+		return registry.Certificate{}, err
+	}
+	return registry.Certificate{Serial: v.Serial, Agent: agent, NotAfter: stamp(v.NotAfter), CreatedAt: stamp(v.CreatedAt), Revoked: v.Revoked}, nil
+}
+
+// Certificate returns one certificate.
+func (t *tx) Certificate(serial string) (out registry.Certificate, err error) {
+	v, _, err := get[certificateRow](t, t.key(kindCertificate, serial))
+	if err == nil {
+		out, err = t.certificateOf(v)
+	}
+	if err != nil {
+		return registry.Certificate{}, fmt.Errorf("certificate %s: %w", serial, err)
+	}
 	return out, nil
 }
 
@@ -85,6 +126,7 @@ func (t *tx) InsertCertificate(c registry.Certificate) error {
 	if err != nil {
 		return fmt.Errorf("insert certificate %s: %w", c.Serial, err)
 	}
+	t.touched.Certificates = append(t.touched.Certificates, c.Serial)
 	return nil
 }
 
@@ -99,5 +141,6 @@ func (t *tx) RevokeCertificate(serial string) error {
 	if err != nil {
 		return fmt.Errorf("revoke certificate %s: %w", serial, err)
 	}
+	t.touched.Certificates = append(t.touched.Certificates, serial)
 	return nil
 }

@@ -72,6 +72,7 @@ func (t *tx) putServer(verb string, s registry.Server, put func(key, serverRow) 
 	if err != nil {
 		return fmt.Errorf("%s server %s: %w", verb, s.ID, err)
 	}
+	t.touched.Servers = append(t.touched.Servers, s.ID)
 	return nil
 }
 
@@ -129,6 +130,7 @@ func (t *tx) InsertAgent(a registry.Agent) error {
 	if err != nil {
 		return fmt.Errorf("insert agent %s: %w", a.ID, err)
 	}
+	t.touched.Agents = append(t.touched.Agents, a.ID)
 	return nil
 }
 
@@ -144,6 +146,7 @@ func (t *tx) UpdateAgent(a registry.Agent) error {
 	if err != nil {
 		return fmt.Errorf("update agent %s: %w", a.ID, err)
 	}
+	t.touched.Agents = append(t.touched.Agents, a.ID)
 	return nil
 }
 
@@ -159,9 +162,8 @@ func (t *tx) putAgent(a registry.Agent, pseudonym string, put func(key, int64, a
 // Grants returns all grants by agent and server.
 func (t *tx) Grants() (out []registry.Grant, err error) {
 	err = each(t, kindGrant, func(v grantRow, _ int64) error {
-		if agent, err := t.Name(v.Subject); err == nil {
-			out = append(out, registry.Grant{Agent: agent, Server: v.Server, Access: registry.Access(v.Access), Tools: slices.Clone(v.Tools),
-				By: t.shown(v.By), Reason: v.Reason, CreatedAt: stamp(v.CreatedAt)})
+		if g, err := t.grantOf(v); err == nil {
+			out = append(out, g)
 		}
 		return nil
 	})
@@ -174,6 +176,30 @@ func (t *tx) Grants() (out []registry.Grant, err error) {
 	return out, nil
 }
 
+func (t *tx) grantOf(v grantRow) (registry.Grant, error) {
+	agent, err := t.Name(v.Subject)
+	if err != nil {
+		return registry.Grant{}, err
+	}
+	return registry.Grant{Agent: agent, Server: v.Server, Access: registry.Access(v.Access), Tools: slices.Clone(v.Tools),
+		By: t.shown(v.By), Reason: v.Reason, CreatedAt: stamp(v.CreatedAt)}, nil
+}
+
+// Grant returns the grant of an agent on a server.
+func (t *tx) Grant(agent, server string) (out registry.Grant, err error) {
+	_, pseudonym, err := t.agentKey(agent)
+	if err == nil {
+		var v grantRow
+		if v, _, err = get[grantRow](t, t.key(kindGrant, pair(pseudonym, server))); err == nil {
+			out, err = t.grantOf(v)
+		}
+	}
+	if err != nil {
+		return registry.Grant{}, fmt.Errorf("grant %s/%s: %w", agent, server, err)
+	}
+	return out, nil
+}
+
 // pair names the grant of an agent on a server. Neither holds a zero byte.
 func pair(pseudonym, server string) string { return pseudonym + "\x00" + server }
 
@@ -182,6 +208,7 @@ func (t *tx) PutGrant(g registry.Grant) error {
 	if err := t.putGrant(g); err != nil {
 		return fmt.Errorf("put grant %s/%s: %w", g.Agent, g.Server, err)
 	}
+	t.touched.Grants = append(t.touched.Grants, registry.Pair{Agent: g.Agent, Server: g.Server})
 	return nil
 }
 
@@ -213,5 +240,6 @@ func (t *tx) DeleteGrant(agent, server string) error {
 	if err != nil {
 		return fmt.Errorf("delete grant %s/%s: %w", agent, server, err)
 	}
+	t.touched.Grants = append(t.touched.Grants, registry.Pair{Agent: agent, Server: server})
 	return nil
 }

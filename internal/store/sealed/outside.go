@@ -45,6 +45,24 @@ func (s *Store) Grants() ([]registry.Grant, error) {
 	return read(s, func(t *tx) ([]registry.Grant, error) { return t.Grants() })
 }
 
+// Token returns one token.
+func (s *Store) Token(id string) (registry.Token, error) {
+	return read(s, func(t *tx) (registry.Token, error) { return t.Token(id) })
+}
+
+// Certificate returns one certificate.
+func (s *Store) Certificate(serial string) (registry.Certificate, error) {
+	return read(s, func(t *tx) (registry.Certificate, error) { return t.Certificate(serial) })
+}
+
+// Grant returns the grant of an agent on a server.
+func (s *Store) Grant(agent, server string) (registry.Grant, error) {
+	return read(s, func(t *tx) (registry.Grant, error) { return t.Grant(agent, server) })
+}
+
+// Touched cannot be told outside a transaction.
+func (s *Store) Touched() registry.Touched { return registry.Touched{Whole: true} }
+
 // SetMeta sets a named value.
 func (s *Store) SetMeta(name, value string) error {
 	return s.inTx(func(t *tx) error { return t.SetMeta(name, value) })

@@ -113,6 +113,7 @@ func (t *tx) EraseSubject(pseudonym string) (out store.Erased, err error) {
 	if k := t.key(kindAgent, pseudonym); t.has(k) {
 		add(pseudonym, k, &out.Agents)
 	}
+	t.touched.Whole = true
 	for _, k := range gone {
 		if err := t.remove(k); err != nil {
 			return fail(err)

@@ -31,6 +31,7 @@ type tx struct {
 	changes  changes
 	counts   map[string]int // rows of a kind, more or less than committed
 	recorded bool           // the digest was asked for after the last change
+	touched  registry.Touched
 }
 
 func (s *Store) over(raw store.Raw) *tx {
@@ -39,6 +40,16 @@ func (s *Store) over(raw store.Raw) *tx {
 
 // InTx joins the transaction.
 func (t *tx) InTx(fn func(store.Store) error) error { return fn(t) }
+
+// Touched names what changed so far. Once damage was met, everything has to be
+// read before a change: it is refused as long as any row is damaged
+// (admin.TestDamageRefusesChanges).
+func (t *tx) Touched() registry.Touched {
+	if len(t.s.told)+len(t.s.found) > 0 {
+		return registry.Touched{Whole: true}
+	}
+	return t.touched
+}
 
 // Close refuses.
 func (t *tx) Close() error { return errors.New("close: inside a transaction") }
