@@ -13,12 +13,13 @@ import (
 
 // Bounds of one page and of one question.
 const (
-	pageLines  = 1000
-	pageBytes  = 1 << 20
-	maxNewest  = 10_000
-	maxText    = 1024 // bytes of a filter
-	mostReads  = 16   // questions under way
-	readExpiry = 5 * time.Minute
+	pageLines   = 1000
+	pageBytes   = 1 << 20
+	maxNewest   = 10_000
+	leastNewest = 64   // entries that are read at once for the last lines
+	maxText     = 1024 // bytes of a filter
+	mostReads   = 16   // questions under way
+	readExpiry  = 5 * time.Minute
 )
 
 // noBook says that there is no log to read.
@@ -105,7 +106,11 @@ func (o *operator) ask(ctx context.Context, q AuditQuery) (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	count, err := o.count(ctx, logs, q)
+	t := q.trail()
+	if t.Within, err = o.within(ctx, q.Exchange); err != nil {
+		return nil, err
+	}
+	count, err := o.count(ctx, logs, &t, q)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +118,7 @@ func (o *operator) ask(ctx context.Context, q AuditQuery) (*reading, error) {
 	if q.Limit > 0 {
 		r.left = q.Limit
 	}
-	r.reader = trail.New(logs, q.trail(), o.names())
+	r.reader = trail.New(logs, t, o.names())
 	if q.Last > 0 {
 		if err := r.reader.Skip(ctx, max(0, count-q.Last)); err != nil {
 			return nil, err
@@ -123,22 +128,53 @@ func (o *operator) ask(ctx context.Context, q AuditQuery) (*reading, error) {
 	return r, o.noteRead("audit.query", q, logs, count)
 }
 
-// count returns how many lines q selects.
-func (o *operator) count(ctx context.Context, logs []trail.Log, q AuditQuery) (int, error) {
-	r := trail.New(logs, q.trail(), o.names())
-	for n := 0; ; n++ {
-		if q.Limit > 0 && n == q.Limit {
-			return n, nil
-		}
-		if n%pageLines == 0 && ctx.Err() != nil {
-			return 0, context.Cause(ctx)
-		}
-		if _, err := r.Next(); errors.Is(err, io.EOF) {
-			return n, nil
-		} else if err != nil {
-			return 0, err
+// count returns how many lines q selects. For the last ones it begins near the
+// end, and goes back as far as it must: until the calls and the control log
+// gave that many each, or were read whole.
+func (o *operator) count(ctx context.Context, logs []trail.Log, t *trail.Query, q AuditQuery) (int, error) {
+	if q.Last > 0 {
+		t.Newest = max(q.Last, leastNewest)
+	}
+	var calls, control uint64 // entries
+	for _, l := range logs {
+		if l.Name().IsCalls() {
+			calls += l.Size()
+		} else {
+			control += l.Size()
 		}
 	}
+	for {
+		ofCalls, ofControl, err := o.countOnce(ctx, logs, *t, q.Limit)
+		newest := uint64(t.Newest)
+		switch {
+		case err != nil || newest == 0:
+			return ofCalls + ofControl, err
+		case (ofCalls >= q.Last || 4*newest >= calls) && (ofControl >= q.Last || newest >= control):
+			return ofCalls + ofControl, nil
+		}
+		t.Newest *= 8
+	}
+}
+
+func (o *operator) countOnce(ctx context.Context, logs []trail.Log, t trail.Query, limit int) (calls, control int, err error) {
+	r := trail.New(logs, t, o.names())
+	for n := 0; limit == 0 || n < limit; n++ {
+		if n%pageLines == 0 && ctx.Err() != nil {
+			return 0, 0, context.Cause(ctx)
+		}
+		line, err := r.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return calls, control, nil
+		case err != nil:
+			return 0, 0, err
+		case line.Log.IsCalls():
+			calls++
+		default:
+			control++
+		}
+	}
+	return calls, control, nil
 }
 
 func (q AuditQuery) trail() trail.Query {

@@ -3,7 +3,6 @@ package admin
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 
@@ -111,40 +110,8 @@ func (o *operator) find(ctx context.Context, r AuditRef) ([]AuditRef, error) {
 		}
 		return []AuditRef{r}, nil
 	}
-	return o.findExchange(ctx, r.Exchange)
-}
-
-// findExchange looks at every leaf of the calls logs: an exchange has two
-// entries at most, but parts of a call to /mcp have exchanges of their own.
-func (o *operator) findExchange(ctx context.Context, id string) ([]AuditRef, error) {
-	var all []AuditRef
-	want, err := json.Marshal(id)
-	if err != nil {
-		return nil, asError("the exchange", err)
-	}
-	want = append([]byte(`"x":`), want...)
-	for _, info := range o.cfg.Book.Logs() {
-		l, err := o.log(string(info.Name))
-		if err != nil {
-			return nil, err
-		}
-		err = l.Leaves(0, l.Size(), func(index uint64, leaf []byte) error {
-			if bytes.Contains(leaf, want) {
-				all = append(all, AuditRef{Log: string(info.Name), Index: index})
-			}
-			if index%4096 == 0 {
-				return ctx.Err()
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, asError("log "+string(info.Name), err)
-		}
-	}
-	if len(all) == 0 {
-		return nil, &Error{Code: NotFound, Message: "the log has no exchange of this id", Fix: "see: ostiary audit query"}
-	}
-	return all, nil
+	f, err := o.findExchange(ctx, r.Exchange)
+	return f.refs, err
 }
 
 // AuditCheckpoint returns a signed checkpoint.

@@ -44,7 +44,11 @@ type Query struct {
 	Outcome  string
 	Exchange string // also as parent
 	Newest   int    // begin so many entries before the end; 0 = with the first
+	Within   map[auditlog.Name]Range
 }
+
+// Range is a part of a log that is known to hold what is asked for.
+type Range struct{ From, To uint64 }
 
 // Line is one line of the answer.
 type Line struct {
@@ -83,12 +87,12 @@ func New(logs []Log, q Query, names Names) *Reader {
 		if l.Name().IsCalls() {
 			calls = append(calls, l)
 		} else {
-			r.sources = append(r.sources, newWalk([]Log{l}, uint64(q.Newest)))
+			r.sources = append(r.sources, newWalk([]Log{l}, uint64(q.Newest), q.Within))
 		}
 	}
 	if len(calls) > 0 {
 		slices.SortFunc(calls, func(a, b Log) int { return strings.Compare(string(a.Name()), string(b.Name())) })
-		r.sources = append(r.sources, newFold(newWalk(calls, 4*uint64(q.Newest))))
+		r.sources = append(r.sources, newFold(newWalk(calls, 4*uint64(q.Newest), q.Within)))
 	}
 	r.heads, r.done = make([]*entry, len(r.sources)), make([]bool, len(r.sources))
 	return r

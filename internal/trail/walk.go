@@ -26,13 +26,19 @@ type span struct {
 }
 
 // newWalk begins newest entries before the end, or with the first when newest
-// is 0.
-func newWalk(logs []Log, newest uint64) *walk {
+// is 0, and stays within the ranges of those logs that have one.
+func newWalk(logs []Log, newest uint64, within map[auditlog.Name]Range) *walk {
 	w := &walk{}
 	var total uint64
 	for _, l := range logs {
-		w.spans = append(w.spans, span{log: l, to: l.Size(), before: total})
-		total += l.Size()
+		size := l.Size()
+		s := span{log: l, to: size, before: total}
+		if r, ok := within[l.Name()]; ok {
+			s.to = min(size, r.To)
+			s.from = min(s.to, r.From)
+		}
+		w.spans = append(w.spans, s)
+		total += size
 	}
 	if newest > 0 && total > newest {
 		w.skip(total - newest)
@@ -50,7 +56,7 @@ func (w *walk) skip(n uint64) {
 		if n <= s.before {
 			return
 		}
-		s.from = min(n-s.before, s.to)
+		s.from = max(s.from, min(n-s.before, s.to))
 	}
 }
 
