@@ -43,7 +43,7 @@ func newKeyList(c *cli) *cobra.Command {
 }
 
 func newKeyShow(c *cli) *cobra.Command {
-	return &cobra.Command{Use: "show ID", Short: "Show one key, never its bytes", Args: args(1, 1),
+	return &cobra.Command{Use: "show ID|PURPOSE|tenant|root", Short: "Show one key, never its bytes", Args: args(1, 1),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			return c.with(cmd.Context(), func(api admin.API) error {
 				k, err := api.Key(cmd.Context(), admin.ID{ID: given[0]})

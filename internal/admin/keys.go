@@ -48,11 +48,17 @@ func (o *operator) Keys(_ context.Context, q KeyQuery) ([]KeyView, error) {
 	return out, nil
 }
 
-// Key describes one key by its id.
+// Key describes one key by its id, or the current one of a name: a purpose,
+// tenant or root.
 func (o *operator) Key(_ context.Context, r ID) (KeyView, error) {
 	info, ok := o.cfg.Ring.Key(r.ID)
 	if !ok {
-		return KeyView{}, noKey(r.ID)
+		all := o.cfg.Ring.Keys()
+		at := slices.IndexFunc(all, func(k keys.Info) bool { return k.Purpose == r.ID && k.State == keys.Current })
+		if at < 0 {
+			return KeyView{}, noKey(r.ID)
+		}
+		info = all[at]
 	}
 	return o.viewKey(info), nil
 }

@@ -359,3 +359,20 @@ func TestWithout(t *testing.T) {
 		}
 	}
 }
+
+// TestKeyByName: the current key of a name is shown, also of root and tenant,
+// and no other name finds one.
+func TestKeyByName(t *testing.T) {
+	faces(t, func(t *testing.T, _ *world, api API) {
+		for _, name := range []string{keys.RootKey, keys.TenantKey, "audit"} {
+			if k, err := api.Key(t.Context(), ID{name}); err != nil || k.Purpose != name || k.State != keys.Current || k.Info.ID == "" {
+				t.Errorf("%s is shown as %+v (%v)", name, k, err)
+			}
+		}
+		for _, name := range []string{"", "subject", "Root", "nothing"} {
+			if _, err := api.Key(t.Context(), ID{name}); code(err) != NotFound && code(err) != Invalid {
+				t.Errorf("%q: %v", name, err)
+			}
+		}
+	})
+}
