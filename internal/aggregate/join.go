@@ -36,8 +36,11 @@ func (f *face) Finish(_ context.Context, p *exchange.Exchange) {
 }
 
 // take moves what the part holds to its parent, which reads the part's answer
-// after the part has ended.
+// after the part has ended, and whose record answers for the part's.
 func take(x, p *exchange.Exchange) {
+	if p.Finished != nil {
+		x.PartEnds = append(x.PartEnds, p.Finished)
+	}
 	x.Held += p.Held
 	x.Release = append(x.Release, p.Release...)
 	p.Held, p.Release = 0, nil
@@ -74,7 +77,10 @@ func (r *route) Answers(ctx context.Context, run func(context.Context, *exchange
 			}
 			return pass(p.Message, p.Event)
 		}
-		f.finish = func(p *exchange.Exchange) { take(x, p) }
+		f.finish = func(p *exchange.Exchange) {
+			x.PartNeed = p.Decision.Need
+			take(x, p)
+		}
 		run(ctx, p)
 		x.Sent = x.Sent || p.Sent
 		switch {

@@ -163,7 +163,10 @@ type Exchange struct {
 	StreamSum  [32]byte         // run: running digest of the messages that passed before it
 	Decided    *auditlog.Ticket // record: the opening entry
 	Finished   *auditlog.Ticket // record: the closing entry; nil for a refusal
-	Place      auditlog.Place   // record: where the newest entry stands that is known to be durable
+
+	PartNeed registry.Access    // aggregate: the access that the one part needed; "" when there was none
+	PartEnds []*auditlog.Ticket // aggregate: the closing entries of parts
+	Place    auditlog.Place     // record: where the newest entry stands that is known to be durable
 
 	AsksProof bool                              // attest: the caller wants its receipt with a proof
 	Attest    func(*wire.Message) *wire.Message // attest: puts the receipt into the last message; nil: none is due

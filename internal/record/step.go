@@ -125,6 +125,18 @@ func (s *Step) Close(_ context.Context, x *exchange.Exchange) error {
 		return fault.Wrap(fault.LogUnavailable, err)
 	}
 	x.Place = place
+	return parts(x)
+}
+
+// parts makes sure that the entries of x's parts are there: they were handed in
+// before the parent's, and a part does not wait for its own
+// (TestAParentAnswersForItsParts).
+func parts(x *exchange.Exchange) error {
+	for _, end := range x.PartEnds {
+		if _, err := end.Wait(context.Background()); err != nil {
+			return fault.Wrap(fault.LogUnavailable, err)
+		}
+	}
 	return nil
 }
 

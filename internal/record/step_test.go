@@ -312,8 +312,7 @@ func TestActs(t *testing.T) {
 	}
 }
 
-// The sum of parts waits for nothing: its parts did. Its own entries are there,
-// in order.
+// The entries of a sum of parts are there, in order.
 func TestTheSumOfPartsHasEntries(t *testing.T) {
 	w := newWorld(t)
 	whole, part := call("x1", registry.Read), call("x2", registry.Modify)
@@ -333,6 +332,45 @@ func TestTheSumOfPartsHasEntries(t *testing.T) {
 }
 
 type join struct{ exchange.Join }
+
+// A caller of /mcp holds the parent's id: when it has an answer to more than a
+// read, both ends are on stable storage; when one is not, there is no answer.
+func TestAParentAnswersForItsParts(t *testing.T) {
+	whole := func(need registry.Access) *exchange.Exchange {
+		x := call("x1", need)
+		x.Join, x.PartNeed, x.Decision.Need = join{}, need, ""
+		return x
+	}
+	part := call("x2", registry.Modify)
+	part.Parent = "x1"
+	for need, wait := range map[registry.Access]bool{registry.Read: false, registry.Write: true, registry.Modify: true, "": true} {
+		if got := mustWait(whole(need)); got != wait {
+			t.Errorf("a part that needs %q: the parent waits %v, want %v", need, got, wait)
+		}
+	}
+	if s := (&Step{c: Config{All: true}}); s.waits(part) || !s.waits(whole(registry.Read)) {
+		t.Error("with audit.sync all a part waits, or its parent does not")
+	}
+
+	w := newWorld(t)
+	x := whole(registry.Modify)
+	must(t, w.Open(ctx, x))
+	must(t, w.Open(ctx, part))
+	part.Outcome, x.Outcome = exchange.OK, exchange.OK
+	must(t, w.Close(ctx, part))
+	x.PartEnds = append(x.PartEnds, part.Finished)
+	must(t, w.Close(ctx, x))
+	for _, e := range []*auditlog.Ticket{part.Finished, x.Finished} {
+		if _, known, err := e.Done(); !known || err != nil {
+			t.Errorf("answered before the end was there: known %v, %v", known, err)
+		}
+	}
+	lost := w.c.Book.Submit(auditlog.Entry{Kind: "no.such"})
+	x.PartEnds = []*auditlog.Ticket{lost}
+	if err := parts(x); fault.As(err).Kind != fault.LogUnavailable {
+		t.Errorf("the end of a part is lost: %v", err)
+	}
+}
 
 // TestOutcomesThatMayTrail: only what is provably a read may trail.
 func TestOutcomesThatMayTrail(t *testing.T) {
