@@ -38,10 +38,12 @@ func (l *Log) Leaves(from, to uint64, fn func(index uint64, leaf []byte) error) 
 }
 
 // each hands on the batches of the entries in [from, to). read returns the
-// index where it stopped.
+// index where it stopped. Rows may hold one entry or hundreds: how many are
+// fetched follows from those before, so that little is read in vain.
 func (l *Log) each(from, to uint64, read func(b *Batch, at, to uint64) (uint64, error)) error {
+	limit := 1
 	for from < to {
-		all, err := l.book.c.Rows.AuditBatches(l.name, from, batchesAtOnce)
+		all, err := l.book.c.Rows.AuditBatches(l.name, from, limit)
 		if err != nil {
 			return fmt.Errorf("read %s: %w", l.name, err)
 		}
@@ -56,6 +58,9 @@ func (l *Log) each(from, to uint64, read func(b *Batch, at, to uint64) (uint64, 
 		}
 		if at == from {
 			return fmt.Errorf("read %s at %d: %w", l.name, from, ErrNotFound)
+		}
+		if at < to {
+			limit = int(min((to-at)*uint64(len(all))/(at-from)+1, batchesAtOnce))
 		}
 		from = at
 	}
