@@ -142,7 +142,13 @@ func open(c Config) (*sql.DB, error) {
 		err = verify(db)
 	}
 	if err == nil {
+		err = checkForeign(db)
+	}
+	if err == nil {
 		err = migrate(db)
+	}
+	if err == nil {
+		err = checkTables(db)
 	}
 	if err == nil {
 		err = o.take(db)

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 
 	"modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
@@ -16,6 +17,11 @@ func translate(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return registry.ErrNotFound
 	}
+	for _, own := range []error{ErrDamaged, ErrForeign, ErrLocked, store.ErrFull, store.ErrReadOnly, store.ErrIO} {
+		if errors.Is(err, own) {
+			return err // translated where it arose: its cause is said once
+		}
+	}
 	var native *sqlite.Error
 	if !errors.As(err, &native) {
 		return err
@@ -28,17 +34,17 @@ func translate(err error) error {
 	}
 	switch native.Code() & 0xff {
 	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
-		return errors.Join(ErrLocked, err)
+		return fmt.Errorf("%w (%w)", ErrLocked, err)
 	case lib.SQLITE_CORRUPT:
-		return errors.Join(ErrDamaged, err)
+		return fmt.Errorf("%w (%w)", ErrDamaged, err)
 	case lib.SQLITE_NOTADB:
-		return errors.Join(ErrForeign, err)
+		return fmt.Errorf("%w (%w)", ErrForeign, err)
 	case lib.SQLITE_FULL: // also when the disk has no room
-		return errors.Join(store.ErrFull, err)
+		return fmt.Errorf("%w (%w)", store.ErrFull, err)
 	case lib.SQLITE_READONLY:
-		return errors.Join(store.ErrReadOnly, err)
+		return fmt.Errorf("%w (%w)", store.ErrReadOnly, err)
 	case lib.SQLITE_IOERR:
-		return errors.Join(store.ErrIO, err)
+		return fmt.Errorf("%w (%w)", store.ErrIO, err)
 	}
 	return err
 }

@@ -131,6 +131,9 @@ func open(path string) (*sql.DB, error) {
 		return nil, err
 	}
 	if err = verify(db); err == nil {
+		err = checkSchema(db)
+	}
+	if err == nil {
 		err = migrate(db)
 	}
 	if err != nil {
