@@ -63,7 +63,7 @@ func (l location) raw() (store.Raw, error) {
 	if l.dsn == "" {
 		db, err := sqlite.Open(l.file)
 		if err != nil {
-			return nil, fmt.Errorf("open store: %w", err) // a nil *DB in a Raw is not nil
+			return nil, explain(err) // a nil *DB in a Raw is not nil
 		}
 		return db, nil
 	}
@@ -148,6 +148,13 @@ func explain(err error) error {
 		{postgres.ErrForeign, admin.Invalid, "name another database"},
 		{postgres.ErrNewer, admin.Invalid, "use the version that wrote it, or a later one"},
 		{postgres.ErrDamaged, admin.Failed, "restore the database from its backup"},
+		{sqlite.ErrLocked, admin.Unavailable, "stop the other program that has the database open; one process works on it at a time"},
+		{sqlite.ErrMissing, admin.NotFound, "restore it from a backup: ostiary restore"},
+		{sqlite.ErrForeign, admin.Integrity, "find out who wrote to the database, then restore it from a backup: ostiary restore"},
+		{sqlite.ErrDamaged, admin.Integrity, "keep the file as it is, and restore it from a backup: ostiary restore"},
+		{sqlite.ErrNewer, admin.Invalid, "use the version that wrote it, or a later one"},
+		{sqlite.ErrMode, admin.Invalid, "take the rights of others from the file: chmod 600"},
+		{store.ErrReadOnly, admin.Unavailable, "make the file system and the file writable for the gateway's user"},
 		{store.ErrDamage, admin.Integrity, "find out who wrote to the database, then restore it from its backup"},
 	} {
 		if errors.Is(err, one.is) {
