@@ -29,9 +29,13 @@ const stopTimeout = 5 * time.Second
 func (a *App) Up(ctx context.Context, o UpOptions) error {
 	a.warnLoosenings()
 	a.warnExposed()
+	a.sayOpened()
+	if err := a.begins(); err != nil {
+		return fmt.Errorf("record the start: %w", err)
+	}
 	parts, err := a.startOperators(ctx, o)
 	if err != nil {
-		return errors.Join(err, parts.stop())
+		return errors.Join(err, parts.stop(), a.ends(err))
 	}
 	a.ready = func() {
 		a.running.Store(true)

@@ -19,7 +19,6 @@ import (
 type Ring struct {
 	state    atomic.Pointer[state]
 	folder   string
-	clock    clock.Clock
 	readOnly bool
 	made     Options // how the root key was reached, to make the next one
 

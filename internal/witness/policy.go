@@ -164,7 +164,7 @@ func (p *parser) define(name string, g *group) error {
 
 func (p *parser) group(words []string) error {
 	if len(words) < 3 {
-		return errors.New("use: group NAME all|any|K MEMBER...")
+		return errors.New("use: group NAME all|any|K and at least one MEMBER")
 	}
 	g := &group{}
 	for _, name := range words[2:] {
