@@ -60,6 +60,9 @@ func VerifyLogs(ctx context.Context, dir string, o Options, log string, progress
 		}
 		all = append(all, state)
 	}
+	if all, err = addRecount(cfg, log, all); err != nil {
+		return nil, err
+	}
 	if len(all) == 0 {
 		return nil, &admin.Error{Code: admin.NotFound, Message: "there is no log " + log}
 	}

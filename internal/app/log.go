@@ -69,7 +69,7 @@ func (a *App) openLog() error {
 	})
 	a.store.OnChange(a.recordChange)
 	a.store.OnDamage(a.recordDamage)
-	if err := errors.Join(a.checkKeys(), a.checkRows()); err != nil {
+	if err := errors.Join(a.checkKeys(), a.checkLogs(), a.checkRows()); err != nil {
 		return err
 	}
 	orphans, err := a.record.Reconcile()
@@ -204,21 +204,6 @@ func (a *App) sayOpened() {
 	s := a.book.Stats()
 	a.log.Info("the log is open", logs.Public("took", a.opened.took.Round(time.Microsecond).String()),
 		logs.Public("entries", fmt.Sprint(s.Size)), logs.Public("outcome_unknown", fmt.Sprint(a.opened.orphans)))
-}
-
-// begins records that the gateway starts to serve, and with what.
-func (a *App) begins() error {
-	return a.record.Act(auditlog.Act{Kind: auditlog.SystemStarted, Action: "up", Subject: "gateway", After: string(*a.digest.Load()),
-		Change: map[string]any{"version": a.options.Version, "outcome_unknown": a.opened.orphans, "store": a.config.Load().Store.Driver}})
-}
-
-// ends records that it stops, and whether by its own fault.
-func (a *App) ends(why error) error {
-	act := auditlog.Act{Kind: auditlog.SystemStopped, Action: "up", Subject: "gateway"}
-	if why != nil {
-		act.Reason = clip(why.Error())
-	}
-	return a.record.Act(act)
 }
 
 // logState is what metrics show of the log.

@@ -17,6 +17,7 @@ type Book struct {
 	calls *openCalls
 	watch watch
 	count counts
+	lost  []*Broken // logs of which something was deleted; they stay as they are
 
 	now atomic.Pointer[year]
 
@@ -118,6 +119,9 @@ func (b *Book) open() error {
 			return err
 		}
 	}
+	if err := b.recount(); err != nil {
+		return err
+	}
 	b.watch.saw(b.lastTime(newest))
 	b.watch.look(b.c.Clock.Now(), b.c.Stepped)
 	if err := b.finishOld(newest); err != nil {
@@ -133,7 +137,7 @@ func (b *Book) open() error {
 // may not be the only one to go on from there.
 func (b *Book) finishOld(newest Name) error {
 	for _, l := range b.all() {
-		if b.c.Cluster != nil || l.name == newest || !l.name.IsCalls() || l.name.Restored() != b.c.Restored || l.tree.Load().size == l.covered() {
+		if b.c.Cluster != nil || b.isLost(l.name) || l.name == newest || !l.name.IsCalls() || l.name.Restored() != b.c.Restored || l.tree.Load().size == l.covered() {
 			continue
 		}
 		if err := l.sign(); err != nil {

@@ -42,7 +42,9 @@ func (b *Book) turn() *Log {
 
 // begin makes l the log of the present year.
 func (b *Book) begin(l *Log) {
-	b.start(l)
+	if !b.isLost(l.name) { // signing it would hide what was deleted
+		b.start(l)
+	}
 	b.now.Store(&year{l, time.Date(l.name.year()+1, 1, 1, 0, 0, 0, 0, time.UTC)})
 }
 
