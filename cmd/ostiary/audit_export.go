@@ -97,7 +97,9 @@ func newAuditExport(c *cli) *cobra.Command {
 	cmd := &cobra.Command{Use: "export --out DIR", Short: "Write the logs as folders that anybody can verify", Args: args(0, 0),
 		Long: "export writes each log as a static C2SP folder (checkpoint, tile/...), its readable entries as\n" +
 			"entries.jsonl beside it, and the public keys. DIR appears whole or not at all. Verify with:\n" +
-			"ostiary-verify log DIR/LOG --key DIR/LOG.vkey. Who exports what is recorded.",
+			"ostiary-verify log DIR/LOG --key DIR/LOG.vkey. Who exports what is recorded. Each log is\n" +
+			"recomputed, in the gateway and as it was written: one that does not verify is written\n" +
+			"nevertheless, with the file " + brokenName + " in DIR, and the command exits with 7.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if out == "" {
 				return usage(cmd, errors.New("--out DIR is missing"))
@@ -118,6 +120,10 @@ func (c *cli) export(ctx context.Context, api admin.API, r admin.AuditExport, ou
 	if err != nil {
 		return err
 	}
+	bad, err := c.badLogs(ctx, api)
+	if err != nil {
+		return err
+	}
 	b := c.newBar("export", entriesText)
 	written, err := export.Directory(ctx, out, sources(api, x), export.Options{
 		Progress: func(_ string, done, total uint64) { b.update(int64(done), int64(total)) }})
@@ -134,8 +140,19 @@ func (c *cli) export(ctx context.Context, api admin.API, r admin.AuditExport, ou
 			return err
 		}
 	}
-	return c.print(page{kind: "AuditExport", columns: []string{"log", "folder", "size", "readable"}, items: items,
-		notices: []string{"people and agents stand in it by pseudonym"}})
+	if err := checkExport(out, x, written, bad); err != nil {
+		return err
+	}
+	notices := []string{"people and agents stand in it by pseudonym"}
+	broken, err := markBroken(out, written, bad)
+	if err != nil {
+		return err
+	}
+	if broken != nil {
+		notices = append(notices, "THE EXPORT IS BROKEN, see "+filepath.Join(out, brokenName))
+	}
+	return errors.Join(c.print(page{kind: "AuditExport", columns: []string{"log", "folder", "size", "readable"}, items: items,
+		notices: notices}), broken)
 }
 
 // exportKeys are the public keys that stand beside the logs.

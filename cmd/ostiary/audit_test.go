@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,6 +30,42 @@ func appendFile(ts *testscript.TestScript, _ bool, args []string) {
 	_, err = f.WriteString(ts.ReadFile(args[1]))
 	ts.Check(err)
 	ts.Check(f.Close())
+}
+
+// vandal runs statements on the database of a gateway that is stopped: DIR
+// STATEMENT...
+func vandal(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := sql.Open("sqlite", ts.MkAbs(args[0]+"/ostiary.db"))
+	ts.Check(err)
+	for _, statement := range args[1:] {
+		r, err := db.Exec(statement)
+		ts.Check(err)
+		if n, err := r.RowsAffected(); err != nil || n == 0 {
+			ts.Fatalf("%s changed %d rows (%v)", statement, n, err)
+		}
+	}
+	ts.Check(db.Close())
+}
+
+// exits runs ostiary and demands an exit code: CODE ARGUMENT...
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec("ostiary", args[1:]...)
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || strconv.Itoa(exit.ExitCode()) != args[0] {
+		ts.Fatalf("ostiary ended with %v, want exit code %s", err, args[0])
+	}
+}
+
+// grow registers agents, so that the control log is longer than what a start
+// reads of it: DIR COUNT.
+func grow(ts *testscript.TestScript, _ bool, args []string) {
+	api, done, err := app.Connect(context.Background(), ts.MkAbs(args[0]), app.Options{Wait: connectWait})
+	ts.Check(err)
+	n, err := strconv.Atoi(args[1])
+	for i := 0; i < n && err == nil; i++ {
+		_, err = api.RegisterAgent(context.Background(), admin.RegisterAgent{ID: "g" + strconv.Itoa(i), Change: admin.Change{Reason: "r"}})
+	}
+	ts.Check(errors.Join(err, done()))
 }
 
 // vkey sets a variable to the text of a file.

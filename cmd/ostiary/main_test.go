@@ -33,7 +33,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts: os.Getenv("UPDATE") != "",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"ports":  ports,
-			"append": appendFile, "vkey": vkey, "witnessed": awaitWitness, "tile": tile, "exchange": exchangeOf, "evidence": evidence, "receipts": receipts,
+			"append": appendFile, "vandal": vandal, "exits": exits, "grow": grow, "vkey": vkey, "witnessed": awaitWitness, "tile": tile, "exchange": exchangeOf, "evidence": evidence, "receipts": receipts,
 			"serving": func(ts *testscript.TestScript, _ bool, args []string) { await(ts, args[0], "ok") },
 			"checks":  func(ts *testscript.TestScript, _ bool, args []string) { await(ts, args[0], args[1]) },
 		},
