@@ -148,10 +148,13 @@ func (l *Log) counts() (said []Counted, err error) {
 		var candidates []uint64
 		err := l.Leaves(from, to, func(index uint64, leaf []byte) error {
 			one, err := ParseLeaf(leaf)
-			if err == nil && (one.Kind == SystemStarted || one.Kind == SystemStopped) {
+			if err != nil {
+				return &Broken{l.name, index, "the entry does not have the form of one of this log"}
+			}
+			if one.Kind == SystemStarted || one.Kind == SystemStopped {
 				candidates = append(candidates, index)
 			}
-			return err
+			return nil
 		})
 		for i := len(candidates) - 1; i >= 0 && err == nil && said == nil; i-- {
 			err = l.Read(candidates[i], candidates[i]+1, func(r Record) error {
