@@ -127,10 +127,11 @@ var errDry = errors.New("dry run")
 // act describes one change for the record. What a change makes, it may name
 // while it runs.
 type act struct {
-	kind    string // such as server.approve
-	subject string // id of the server or token; never the name of a person
-	agent   string // the agent that it concerns, if any
-	what    string // the subject in an error message
+	kind    string           // such as server.approve
+	subject string           // id of the server or token; never the name of a person
+	agent   string           // the agent that it concerns, if any
+	noun    registry.NounRef // what is changed, when it is a noun
+	what    string           // the subject in an error message
 	Change
 	also []auditlog.Act // what else happened, as acts of the same operator
 }

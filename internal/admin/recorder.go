@@ -83,6 +83,11 @@ func fingerprint(s store.Store, t *act) (string, error) {
 
 // object returns the row that t concerns, without the names of people.
 func object(s store.Store, t *act) (any, error) {
+	if t.noun != (registry.NounRef{}) {
+		n, err := s.Noun(t.noun.Kind, t.noun.ID)
+		n.ID, n.Owner = "", ""
+		return n, err
+	}
 	what, _, _ := strings.Cut(t.kind, ".")
 	switch what {
 	case "server", "tool":

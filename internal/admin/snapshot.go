@@ -44,7 +44,24 @@ func patched(s store.Store, base *registry.Snapshot, touched registry.Touched) (
 			p.Grants = append(p.Grants, g)
 		}
 	}
-	return base.With(base.Version()+1, p), nil
+	view := base.With(base.Version()+1, p)
+	if len(touched.Nouns) == 0 {
+		return view, nil
+	}
+	var put []registry.Noun
+	var gone []registry.NounRef
+	for _, ref := range touched.Nouns {
+		n, err := s.Noun(ref.Kind, ref.ID)
+		switch {
+		case errors.Is(err, registry.ErrNotFound):
+			gone = append(gone, ref)
+		case err != nil:
+			return nil, fmt.Errorf("read changed nouns: %w", err)
+		default:
+			put = append(put, n)
+		}
+	}
+	return view.WithNouns(put, gone)
 }
 
 // some reads rows by their keys.
@@ -97,5 +114,16 @@ func (a *Admin) load(s store.Store, version uint64) (*registry.Snapshot, error) 
 	if err != nil {
 		return nil, fmt.Errorf("read grants: %w", err)
 	}
-	return registry.NewSnapshot(version, servers, agents, tokens, certs, grants), nil
+	var nouns []registry.Noun
+	for _, kind := range registry.NounKinds() {
+		if !kind.Lives() {
+			continue
+		}
+		some, err := s.Nouns(kind)
+		if err != nil {
+			return nil, fmt.Errorf("read nouns: %w", err)
+		}
+		nouns = append(nouns, some...)
+	}
+	return registry.NewSnapshot(version, servers, agents, tokens, certs, grants).WithNouns(nouns, nil)
 }

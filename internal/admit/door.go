@@ -11,6 +11,7 @@ package admit
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"strings"
@@ -39,6 +40,11 @@ type Config struct {
 	Rate    *quota.Rate
 	Wire    wire.Limits
 	Limits  Limits
+	// Pages answers what is not an MCP endpoint, such as /.well-known/ and the
+	// issuer's pages; Host and Origin are checked before. Page says which
+	// paths are its. Nil: there are none.
+	Pages http1.Handler
+	Page  func(path string) bool
 	// Forget is told of legacy sessions that ended without a DELETE.
 	Forget func(session string)
 }
@@ -120,6 +126,8 @@ func (h *handler) Serve(ctx context.Context, w http1.Response, r *http1.Request)
 	x.Face = f
 	err := f.edge(x)
 	switch {
+	case err == errPage:
+		d.cfg.Pages.Serve(ctx, w, r)
 	case err != nil:
 		d.path.Refuse(ctx, x, err)
 	case r.Method == "OPTIONS":
@@ -138,6 +146,9 @@ func newID() string {
 	return id.String()
 }
 
+// errPage says that the request is for a page, not for an MCP endpoint.
+var errPage = errors.New("admit: a page")
+
 // edge checks the request line, Host and Origin (MCP: servers MUST validate
 // Origin; Host stops DNS rebinding, H12) and finds the endpoint.
 func (f *face) edge(x *exchange.Exchange) error {
@@ -155,6 +166,9 @@ func (f *face) edge(x *exchange.Exchange) error {
 		}
 	}
 	server, ok := endpoint(r.Path)
+	if !ok && d.cfg.Pages != nil && d.cfg.Page(r.Path) {
+		return errPage
+	}
 	if !ok {
 		return fault.New(fault.PathUnknown)
 	}

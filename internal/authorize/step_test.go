@@ -2,6 +2,7 @@ package authorize
 
 import (
 	"context"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -217,7 +218,7 @@ func TestQueryOfCallAndList(t *testing.T) {
 	}
 	list := policy.Query{Principal: identity.Principal{Kind: identity.Client, ID: "reader"}, Server: "files", Method: "tools/call", Tool: "list", IsTool: true}
 	view := world(t).Live.Load()
-	if policy.Decide(view, q) != policy.Decide(view, list) {
+	if !reflect.DeepEqual(policy.Decide(view, q), policy.Decide(view, list)) {
 		t.Error("the two differ")
 	}
 	other := queryOf(legacy(t, "reader", "files", "resources/read", `{"uri":"file:///a"}`))

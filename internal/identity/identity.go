@@ -64,7 +64,26 @@ type Principal struct {
 
 	Pseudonym string // what the log calls it; "" = the name stands for no person
 	Receipts  bool   // its answers carry a signed receipt
+
+	Issuer   string    // of the JWT, "" without one
+	JTI      string    // of the JWT, for revocation and records
+	Scopes   string    // of the JWT, separated by single spaces; "" = not limited by scopes
+	Person   string    // pseudonym of the person that the agent acts for, "" if none
+	Strength Strength  // how strongly that person, or else the agent, proved itself
+	AuthTime time.Time // when the person did; zero = not told
+	Expires  time.Time // when the credential ends; zero = the registry tells
 }
+
+// Strength is how strongly somebody proved who they are. Policies see its number.
+type Strength int
+
+// The strengths.
+const (
+	Bearer  Strength = 1 // whoever holds the secret
+	Bound   Strength = 2 // proof of a private key: a certificate, or a token bound to one
+	TwoStep Strength = 3 // a person with two factors
+	Passkey Strength = 4 // a person with a key that resists phishing
+)
 
 // Directory is what a Verifier asks of the registry; registry.Snapshot has it.
 type Directory interface {

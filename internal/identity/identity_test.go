@@ -91,12 +91,12 @@ func TestVerifyAccepts(t *testing.T) {
 		have Credential
 		want Principal
 	}{
-		"token":       {Credential{Token: w.tokens["robot"]}, Principal{"default", Client, "robot", tokenID, "", ByToken, "", false}},
-		"certificate": {Credential{Chain: w.chain("robot")}, Principal{"default", Client, "robot", "", serial, ByCertificate, "", false}},
-		"both":        {Credential{Token: w.tokens["robot"], Chain: w.chain("robot")}, Principal{"default", Client, "robot", tokenID, serial, ByBoth, "", false}},
-		"loopback":    {Credential{Local: "robot"}, Principal{"default", Client, "robot", "", "", ByLoopback, "", false}},
+		"token":       {Credential{Token: w.tokens["robot"]}, Principal{Tenant: "default", Kind: Client, ID: "robot", TokenID: tokenID, Serial: "", Method: ByToken}},
+		"certificate": {Credential{Chain: w.chain("robot")}, Principal{Tenant: "default", Kind: Client, ID: "robot", TokenID: "", Serial: serial, Method: ByCertificate}},
+		"both":        {Credential{Token: w.tokens["robot"], Chain: w.chain("robot")}, Principal{Tenant: "default", Kind: Client, ID: "robot", TokenID: tokenID, Serial: serial, Method: ByBoth}},
+		"loopback":    {Credential{Local: "robot"}, Principal{Tenant: "default", Kind: Client, ID: "robot", TokenID: "", Serial: "", Method: ByLoopback}},
 		"loopback and its own token": {Credential{Local: "robot", Token: w.tokens["robot"]},
-			Principal{"default", Client, "robot", tokenID, "", ByToken, "", false}},
+			Principal{Tenant: "default", Kind: Client, ID: "robot", TokenID: tokenID, Serial: "", Method: ByToken}},
 	} {
 		got, err := w.v.Verify(c.have, w.view, now)
 		if err != nil || got != c.want {

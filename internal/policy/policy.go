@@ -9,11 +9,14 @@
 package policy
 
 import (
+	"net/netip"
 	"slices"
+	"time"
 
 	"ostiary.dev/ostiary/internal/fault"
 	"ostiary.dev/ostiary/internal/identity"
 	"ostiary.dev/ostiary/internal/registry"
+	"ostiary.dev/ostiary/internal/wire"
 )
 
 // Query asks whether a principal may do one thing on one server.
@@ -24,6 +27,20 @@ type Query struct {
 	Need      registry.Access // for what is not a tool call; "" = Read
 	Tool      string          // the server's own name of the tool
 	IsTool    bool            // Tool counts, and Need is the tool's class
+
+	Name string     // URI of the resource or name of the prompt; "" = none
+	Args wire.Value // arguments of a tool call; a Value that does not exist = not given, as in lists
+	Call Call
+}
+
+// Call is the circumstances of a call, as policies see them.
+type Call struct {
+	Time      time.Time
+	IP        netip.Addr
+	Purpose   string   // declared by the grant
+	Signature string   // state of the message's signature: "verified", "unsigned"
+	Facts     []string // extracted from the arguments by named rules
+	Approved  bool     // a person approved this very call
 }
 
 // Decision is the answer to a Query. Its zero value denies.
@@ -33,8 +50,21 @@ type Decision struct {
 	Reason  string          // one of the Reason constants, for records and explanations
 	Grant   string          // "AGENT/SERVER" of the grant that was found, "" if none
 	Version uint64          // of the snapshot that decided
+	Needs   Needs           // what would turn the refusal into a permission; "" = nothing
+	Policy  string          // hash of the policy set that decided, lower-case hex; "" = built-in rules
+	Reasons []string        // ids of the policies and rules that decided, sorted
 	Need    registry.Access // what the action needs, "" when it was not reached
 }
+
+// Needs is what a refused call still needs from a person. Kind is then
+// fault.Denied unless whoever can provide it does.
+type Needs string
+
+// The needs.
+const (
+	NeedsApproval Needs = "approval" // a person approves this very call
+	NeedsStepUp   Needs = "step-up"  // the caller's person proves themselves again, more strongly
+)
 
 // Reasons. Their texts are stable: they stand in records.
 const (

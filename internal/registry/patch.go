@@ -11,6 +11,7 @@ type Touched struct {
 	Whole                                 bool
 	Servers, Agents, Tokens, Certificates []string
 	Grants                                []Pair
+	Nouns                                 []NounRef
 }
 
 // Pair names a grant.
@@ -32,7 +33,7 @@ type Patch struct {
 // patch. It copies maps but looks at no row that did not change, as long as no
 // server did.
 func (s *Snapshot) With(version uint64, p Patch) *Snapshot {
-	out := *s
+	out := s.copy()
 	out.version = version
 	out.agents = merged(s.agents, p.Agents, func(v Agent) string { return v.ID })
 	out.tokens = merged(s.tokens, p.Tokens, func(v Token) string { return v.ID })
@@ -47,7 +48,7 @@ func (s *Snapshot) With(version uint64, p Patch) *Snapshot {
 	if len(p.Servers) > 0 {
 		out.setServers(merged(s.byID, p.Servers, func(v Server) string { return v.ID }), p.Servers)
 		out.setVisible()
-		return &out
+		return out
 	}
 	out.visible = maps.Clone(s.visible)
 	for _, g := range p.Grants {
@@ -56,7 +57,7 @@ func (s *Snapshot) With(version uint64, p Patch) *Snapshot {
 	for _, g := range p.Revoked {
 		out.see(g.Agent, g.Server)
 	}
-	return &out
+	return out
 }
 
 // see puts the server into the agent's list, or takes it out.

@@ -186,4 +186,6 @@ type Store interface {
 	Grant(agent, server string) (Grant, error) // ErrNotFound
 	PutGrant(Grant) error                      // replaces the one of the same agent and server
 	DeleteGrant(agent, server string) error
+
+	NounStore
 }

@@ -3,6 +3,8 @@ package registry
 import (
 	"cmp"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,6 +20,51 @@ type Snapshot struct {
 	certs   map[string]*Certificate
 	grants  map[grantKey]*Grant
 	visible map[string][]*Server
+	nouns   map[NounKind]map[string]*liveNoun
+	derived *derived
+}
+
+// derived is what another room computed from a Snapshot.
+type derived struct {
+	once   sync.Once
+	value  atomic.Pointer[any]
+	before any // what was computed for an earlier view, or nil
+}
+
+// copy returns a view that shares everything with s but what is derived.
+func (s *Snapshot) copy() *Snapshot {
+	if s == nil {
+		return &Snapshot{derived: &derived{}}
+	}
+	out := *s
+	out.derived = &derived{}
+	if s.derived == nil {
+		return &out
+	}
+	if v := s.derived.value.Load(); v != nil {
+		out.derived.before = *v
+	} else {
+		out.derived.before = s.derived.before
+	}
+	return &out
+}
+
+// Derived returns what compute makes of s; it is called once for each view, with
+// what it made of an earlier one, or nil. Only one room may use it: policy keeps
+// its compiled rules there.
+func (s *Snapshot) Derived(compute func(s *Snapshot, before any) any) any {
+	if s == nil || s.derived == nil {
+		return compute(s, nil)
+	}
+	d := s.derived
+	d.once.Do(func() {
+		v := compute(s, d.before)
+		d.value.Store(&v)
+	})
+	if v := d.value.Load(); v != nil {
+		return *v
+	}
+	return compute(s, nil) // the first one panicked
 }
 
 type grantKey struct{ agent, server string }
@@ -26,6 +73,7 @@ type grantKey struct{ agent, server string }
 // key the last one counts.
 func NewSnapshot(version uint64, servers []Server, agents []Agent, tokens []Token, certs []Certificate, grants []Grant) *Snapshot {
 	s := &Snapshot{
+		derived: &derived{},
 		version: version,
 		agents:  index(agents, func(v Agent) string { return v.ID }),
 		tokens:  index(tokens, func(v Token) string { return v.ID }),

@@ -67,4 +67,5 @@ type Erased struct {
 	Tokens       int `json:"tokens"`
 	Certificates int `json:"certificates"`
 	Grants       int `json:"grants"`
+	Others       int `json:"others,omitempty"` // nouns of which the subject is the owner
 }

@@ -117,3 +117,28 @@ func (s *Store) PutGrant(g registry.Grant) error {
 func (s *Store) DeleteGrant(agent, server string) error {
 	return s.inTx(func(t *tx) error { return t.DeleteGrant(agent, server) })
 }
+
+// Nouns returns the nouns of a kind by id.
+func (s *Store) Nouns(kind registry.NounKind) ([]registry.Noun, error) {
+	return read(s, func(t *tx) ([]registry.Noun, error) { return t.Nouns(kind) })
+}
+
+// Noun returns one noun.
+func (s *Store) Noun(kind registry.NounKind, id string) (registry.Noun, error) {
+	return read(s, func(t *tx) (registry.Noun, error) { return t.Noun(kind, id) })
+}
+
+// InsertNoun adds a noun.
+func (s *Store) InsertNoun(n registry.Noun) error {
+	return s.inTx(func(t *tx) error { return t.InsertNoun(n) })
+}
+
+// UpdateNoun replaces a noun whose revision is still n.Revision.
+func (s *Store) UpdateNoun(n registry.Noun) error {
+	return s.inTx(func(t *tx) error { return t.UpdateNoun(n) })
+}
+
+// DeleteNoun removes a noun.
+func (s *Store) DeleteNoun(kind registry.NounKind, id string) error {
+	return s.inTx(func(t *tx) error { return t.DeleteNoun(kind, id) })
+}

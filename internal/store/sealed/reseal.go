@@ -18,7 +18,7 @@ const resealAtOnce = 64
 // Revisions stay, so nobody's change is refused for it. It works in small
 // transactions and may be cut short and repeated. progress may be nil.
 func (s *Store) Reseal(ctx context.Context, p keys.Purpose, progress func(done, total int)) error {
-	kinds := []string{kindServer, kindAgent, kindToken, kindCertificate, kindGrant, kindMeta}
+	kinds := []string{kindServer, kindAgent, kindToken, kindCertificate, kindGrant, kindMeta, kindNoun}
 	anew := (*tx).resealRow
 	if p == keys.UpstreamCredentials {
 		kinds, anew = kinds[:1], (*tx).resealSecrets

@@ -107,6 +107,12 @@ func (t *tx) EraseSubject(pseudonym string) (out store.Erased, err error) {
 			return nil
 		})
 	}
+	if err == nil {
+		err = each(t, kindNoun, func(v nounRow, _ int64) error {
+			add(v.Owner, t.nounKey(registry.NounKind(v.Kind), v.ID), &out.Others)
+			return nil
+		})
+	}
 	if err != nil {
 		return fail(err)
 	}

@@ -21,6 +21,7 @@ const (
 	kindCertificate = "certificate"
 	kindGrant       = "grant"
 	kindMeta        = "meta"
+	kindNoun        = "noun"
 )
 
 // tx is the Store inside a transaction, and what reads outside one go through.
