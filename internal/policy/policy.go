@@ -29,7 +29,8 @@ type Query struct {
 	IsTool    bool            // Tool counts, and Need is the tool's class
 
 	Name string     // URI of the resource or name of the prompt; "" = none
-	Args wire.Value // arguments of a tool call; a Value that does not exist = not given, as in lists
+	Args wire.Value // arguments of a tool call; a Value that does not exist = none
+	Some bool       // Args and Name are not known yet: would some be allowed? Lists and who-can ask so
 	Call Call
 }
 

@@ -39,7 +39,10 @@ type nounKind struct {
 // nounKinds is the table of kinds. A new kind is a file with its type and a
 // line here.
 func nounKinds() map[NounKind]nounKind {
-	return map[NounKind]nounKind{}
+	return map[NounKind]nounKind{
+		KindPolicy:        {parseNoun[Policy], true},
+		KindPolicyVersion: {parseNoun[Policy], false},
+	}
 }
 
 // NounKinds returns every kind, sorted.
