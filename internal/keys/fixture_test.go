@@ -37,9 +37,12 @@ func TestFormat2Fixture(t *testing.T) {
 		t.Fatal(err)
 	}
 	private(t, dir)
-	before := snapshotFolder(t, dir)
-	r, err := Open(dir)
+	r, err := Open(dir) // gives it the keys of purposes that came later
 	if err != nil {
+		t.Fatal(err)
+	}
+	before := snapshotFolder(t, dir)
+	if r, err = Open(dir); err != nil {
 		t.Fatal(err)
 	}
 	if snapshotFolder(t, dir) != before {

@@ -63,6 +63,7 @@ type keyDoc struct {
 	Created time.Time `json:"created"`
 	State   string    `json:"state"`
 	Sealed  []byte    `json:"sealed"` // seal record of 32 bytes
+	Leaked  bool      `json:"leaked,omitempty"`
 }
 
 // keyIdentity binds a wrapped key to its place.
@@ -111,7 +112,7 @@ func (s *state) encode() ([]byte, error) {
 			if err != nil {
 				return nil, err
 			}
-			doc.Keys = append(doc.Keys, keyDoc{string(p), v.number, v.key.hexID(), v.created, v.state, sealed})
+			doc.Keys = append(doc.Keys, keyDoc{string(p), v.number, v.key.hexID(), v.created, v.state, sealed, v.leaked})
 		}
 	}
 	var err error
@@ -214,10 +215,16 @@ func (doc *keystoreDoc) open(tenant *dek) (*state, error) {
 			return nil, err
 		}
 		p := Purpose(k.Purpose)
-		s.keys[p] = append(s.keys[p], &version{number: k.Version, created: k.Created, state: k.State, key: d})
+		s.keys[p] = append(s.keys[p], &version{number: k.Version, created: k.Created, state: k.State, key: d, leaked: k.Leaked})
 	}
 	if err := s.openOrders(doc.Orders); err != nil {
 		return nil, err
+	}
+	for _, p := range latePurposes() {
+		if s.keys[p] == nil {
+			s.keys[p] = []*version{{number: 1, created: doc.Tenant.Created, state: Current, key: newDEK()}}
+			s.unsaved = true
+		}
 	}
 	return s, s.check()
 }

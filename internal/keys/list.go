@@ -29,6 +29,8 @@ func algorithmOf(p Purpose) string {
 		return "Ed25519"
 	case TokenHash, RowIndex:
 		return "HMAC-SHA256"
+	case TokenSigning:
+		return "ECDSA P-256"
 	}
 	return "AES-256-GCM, HKDF-SHA256"
 }

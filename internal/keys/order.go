@@ -157,6 +157,9 @@ func (r *Ring) Fulfil(o Order) error {
 			return fmt.Errorf("rotate %s: %w: another key came before it", o.Name, ErrNoOrder)
 		}
 		next.bump(p, made.key, made.At)
+		if made.Compromised {
+			next.distrust(p)
+		}
 		if made.Handover != nil {
 			next.rotations = append(next.rotations, *made.Handover)
 		}

@@ -257,6 +257,9 @@ func (r *Ring) settle(at int) error {
 		return err
 	}
 	if len(others) == 0 {
+		if s.unsaved {
+			return r.save(s.clone())
+		}
 		return nil
 	}
 	next := s.clone()
@@ -275,6 +278,7 @@ func (r *Ring) save(s *state) error {
 		return ErrReadOnly
 	}
 	s.generation++
+	s.unsaved = false
 	data, err := s.encode()
 	if err != nil {
 		return err

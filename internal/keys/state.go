@@ -26,6 +26,7 @@ type state struct {
 	rotations  []Rotation
 	orders     []order
 	recovery   string // age recipient of keys/root.recovery
+	unsaved    bool   // opening it made keys that it did not hold yet
 }
 
 // version is one key of a purpose.
@@ -34,6 +35,7 @@ type version struct {
 	created time.Time
 	state   string
 	key     *dek
+	leaked  bool // it was replaced because somebody else may have it
 }
 
 // Tombstone tells of a key that was destroyed or is being destroyed. It holds

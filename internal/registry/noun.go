@@ -42,6 +42,11 @@ func nounKinds() map[NounKind]nounKind {
 	return map[NounKind]nounKind{
 		KindPolicy:        {parseNoun[Policy], true},
 		KindPolicyVersion: {parseNoun[Policy], false},
+		KindLogin:         {parseNoun[Login], true},
+		KindOAuthClient:   {parseNoun[OAuthClient], true},
+		KindCode:          {parseNoun[Code], false},
+		KindRefresh:       {parseNoun[Refresh], false},
+		KindDevice:        {parseNoun[Device], false},
 	}
 }
 

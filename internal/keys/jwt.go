@@ -1,0 +1,125 @@
+package keys
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// TokenKey is the public half of a key that signs access tokens, for JWKS
+// documents and for verifiers in this process.
+type TokenKey struct {
+	ID     string // kid: the id of the version
+	Public *ecdsa.PublicKey
+	X, Y   string // coordinates, base64url
+}
+
+// NewSecret returns 256 random bits in base64url, for codes and tokens that are
+// shown once and stored as HashToken of them.
+func (r *Ring) NewSecret() string {
+	b := make([]byte, tokenKeyBytes)
+	fillRandom(b)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// tokenKeyOverlap is how long a replaced key still verifies: longer than any
+// token that it signed lives.
+const tokenKeyOverlap = 20 * time.Minute
+
+// SignToken returns the compact JWS of claims (RFC 7515, ES256) with the given
+// typ, under the current key of TokenSigning.
+func (r *Ring) SignToken(typ string, claims []byte) (string, error) {
+	d := r.state.Load().current(TokenSigning)
+	key, err := ecdsaOf(d)
+	if err != nil {
+		return "", err
+	}
+	header, err := json.Marshal(struct {
+		Alg string `json:"alg"`
+		Kid string `json:"kid"`
+		Typ string `json:"typ"`
+	}{"ES256", d.hexID(), typ})
+	if err != nil {
+		return "", fmt.Errorf("sign a token: %w", err)
+	}
+	b64 := base64.RawURLEncoding
+	input := b64.EncodeToString(header) + "." + b64.EncodeToString(claims)
+	sum := sha256.Sum256([]byte(input))
+	rr, ss, err := ecdsa.Sign(rand.Reader, key, sum[:])
+	if err != nil {
+		return "", fmt.Errorf("sign a token: %w", err)
+	}
+	var sig [64]byte
+	rr.FillBytes(sig[:32])
+	ss.FillBytes(sig[32:])
+	return input + "." + b64.EncodeToString(sig[:]), nil
+}
+
+// TokenKeys returns the keys whose tokens are in force at now: the current one
+// first, and the one before it until every token of it has ended. A key that
+// was rotated because it was compromised, or that is being destroyed, verifies
+// nothing from that moment on (TestTokenKeysAfterRotation).
+func (r *Ring) TokenKeys(now time.Time) ([]TokenKey, error) {
+	s := r.state.Load()
+	list := s.keys[TokenSigning]
+	var out []TokenKey
+	for i := len(list) - 1; i >= 0; i-- {
+		v := list[i]
+		if i < len(list)-1 {
+			next := list[i+1]
+			if v.state != Old || v.leaked || now.Sub(next.created) > tokenKeyOverlap {
+				break
+			}
+		}
+		k, err := tokenKeyOf(v.key)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, k)
+	}
+	return out, nil
+}
+
+// distrust marks every version of p but the current one.
+func (s *state) distrust(p Purpose) {
+	list := s.keys[p]
+	for i := range list[:len(list)-1] {
+		v := *list[i]
+		v.leaked = true
+		list[i] = &v
+	}
+}
+
+func tokenKeyOf(d *dek) (TokenKey, error) {
+	key, err := ecdsaOf(d)
+	if err != nil {
+		return TokenKey{}, err
+	}
+	point, err := key.PublicKey.Bytes() // 4 || X || Y
+	if err != nil || len(point) != 65 {
+		return TokenKey{}, fmt.Errorf("a token key without public half: %w", err)
+	}
+	b64 := base64.RawURLEncoding
+	return TokenKey{ID: d.hexID(), Public: &key.PublicKey, X: b64.EncodeToString(point[1:33]), Y: b64.EncodeToString(point[33:])}, nil
+}
+
+// ecdsaOf derives the private key of a version: the first output of HKDF-SHA256
+// that is a scalar of P-256. All but one in 2^32 keys need one attempt.
+func ecdsaOf(d *dek) (*ecdsa.PrivateKey, error) {
+	for i := range 8 {
+		scalar, err := hkdf.Key(sha256.New, d.key[:], nil, fmt.Sprintf("ostiary token-signing/v1 %d", i), 32)
+		if err != nil {
+			return nil, fmt.Errorf("derive a token key: %w", err)
+		}
+		if key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), scalar); err == nil {
+			return key, nil
+		}
+	}
+	return nil, fmt.Errorf("derive a token key: %w", ErrDamaged)
+}

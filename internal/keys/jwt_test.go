@@ -1,0 +1,98 @@
+package keys
+
+import (
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+)
+
+// verified checks a compact JWS with the keys that are in force at now.
+func verified(t *testing.T, r *Ring, token string, now time.Time) bool {
+	t.Helper()
+	parts := strings.Split(token, ".")
+	raw, err := base64.RawURLEncoding.DecodeString(parts[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var head struct{ Alg, Kid, Typ string }
+	if err := json.Unmarshal(raw, &head); err != nil || head.Alg != "ES256" || head.Typ != "at+jwt" {
+		t.Fatalf("header %s: %v", raw, err)
+	}
+	sig, err := base64.RawURLEncoding.DecodeString(parts[2])
+	if err != nil || len(sig) != 64 {
+		t.Fatalf("signature of %d bytes: %v", len(sig), err)
+	}
+	all, err := r.TokenKeys(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
+	for _, k := range all {
+		if k.ID == head.Kid {
+			return ecdsa.Verify(k.Public, sum[:], new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:]))
+		}
+	}
+	return false
+}
+
+func signed(t *testing.T, r *Ring) string {
+	t.Helper()
+	token, err := r.SignToken("at+jwt", []byte(`{"iss":"x"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// TestTokenKeysAfterRotation: a token lives on when the key is rotated, for as
+// long as tokens live, and not at all after a compromise.
+func TestTokenKeysAfterRotation(t *testing.T) {
+	r := newTestRing(t)
+	first := signed(t, r)
+	if !verified(t, r, first, epoch) {
+		t.Fatal("a token does not verify")
+	}
+	rotate(t, r, string(TokenSigning))
+	second := signed(t, r)
+	for _, r := range []*Ring{r, reopen(t, r)} {
+		if !verified(t, r, first, epoch.Add(time.Minute)) || !verified(t, r, second, epoch.Add(time.Minute)) {
+			t.Error("a token ended with a rotation")
+		}
+		if verified(t, r, first, epoch.Add(time.Hour)) {
+			t.Error("a replaced key verifies for ever")
+		}
+	}
+	if _, err := r.Rotate(string(TokenSigning), RotateOptions{Compromised: true, now: epoch}); err != nil {
+		t.Fatal(err)
+	}
+	third := signed(t, r)
+	for _, r := range []*Ring{r, reopen(t, r)} {
+		if verified(t, r, first, epoch) || verified(t, r, second, epoch) {
+			t.Error("a key that leaked still verifies")
+		}
+		if !verified(t, r, third, epoch) {
+			t.Error("the new key does not verify")
+		}
+	}
+}
+
+// TestTokenKeyOfOlderKeystore: a keystore that knew no token key gets one and
+// keeps it.
+func TestTokenKeyOfOlderKeystore(t *testing.T) {
+	r := newTestRing(t)
+	s := r.state.Load().clone()
+	delete(s.keys, TokenSigning)
+	if err := r.save(s); err != nil {
+		t.Fatal(err)
+	}
+	r = reopen(t, r)
+	token := signed(t, r)
+	if again := reopen(t, r); !verified(t, again, token, epoch) || again.Generation() != r.Generation() {
+		t.Error("the key that was made at a start is another one at the next")
+	}
+}
