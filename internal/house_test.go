@@ -28,6 +28,7 @@ var floors = map[string]int{
 
 	"identity":   2, // credential -> Principal
 	"registry":   2, // servers, tools, agents, grants
+	"oauth":      2, // tokens for servers
 	"pii":        2, // detectors
 	"clientfile": 2, // configuration files of client apps
 	"kms":        2, // root keys that lie elsewhere

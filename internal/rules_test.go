@@ -63,6 +63,9 @@ var only = []name{
 	{"github.com/spf13/cobra", "", []string{"cmd"}, "flags are read in one place"},
 	{"os/signal", "", []string{"cmd"}, "signals are read in one place"},
 
+	{"ostiary.dev/ostiary/internal/identity", "Reveal", []string{"forward"}, "a caller's own token is exchanged there and goes nowhere else (A13)"},
+	{"ostiary.dev/ostiary/internal/identity", "Carry", []string{"identify"}, "only for a server that takes exchanged tokens (A13)"},
+
 	{"os/exec", "", []string{"child"}, "child starts processes without a shell and with a stated environment"},
 	{"os", "StartProcess", []string{"child"}, "child starts processes without a shell and with a stated environment"},
 	{"database/sql", "", []string{"store/sqlite", "store/postgres"}, "SQL text is in the drivers"},
@@ -85,6 +88,7 @@ var only = []name{
 // may all of them; a package that is missing here is for keys alone.
 var cryptography = map[string]map[string]string{
 	"crypto/sha256": {
+		"oauth":        "the challenge of PKCE, and to tell callers' tokens apart without keeping them",
 		"record":       "digests of requests and answers",
 		"auditlog":     "commitments to sealed parts",
 		"registry":     "digests of definitions",
@@ -124,7 +128,11 @@ var cryptography = map[string]map[string]string{
 		"wrapper":        "connects with what app configured",
 		"store/postgres": "configures the connection to the database",
 	},
+	"crypto/subtle": {
+		"oauth": "compares the state of a login",
+	},
 	"crypto/rand": {
+		"oauth":    "states, verifiers and ids of assertions; no key",
 		"auditlog": "the salt of a batch's parts, which is stored inside their ciphertext only",
 		"admit":    "the unguessable part of ids of sessions and streams; no key",
 	},

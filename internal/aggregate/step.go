@@ -174,7 +174,7 @@ func (s *Step) part(x *exchange.Exchange, srv *registry.Server) *exchange.Exchan
 	}
 	p := &exchange.Exchange{
 		ID: id.String(), Parent: x.ID, Start: s.Clock.Now(), Verb: x.Verb, Endpoint: srv.ID, Peer: x.Peer,
-		Era: x.Era, Version: x.Version, Principal: x.Principal, Request: x.Request, Fact: x.Fact,
+		Era: x.Era, Version: x.Version, Principal: x.Principal, Carried: x.Carried, Request: x.Request, Fact: x.Fact,
 		Resume: x.Resume, Pending: x.Pending, Capable: x.Capable, Face: &face{},
 	}
 	p.Mirrors = exchange.Mirrors{Version: x.Mirrors.Version, Params: x.Mirrors.Params, Trace: x.Mirrors.Trace}

@@ -118,6 +118,7 @@ type Exchange struct {
 
 	Credential identity.Credential // admit; erased by identify; never logged
 	Principal  identity.Principal  // identify
+	Carried    identity.Carried    // identify: for a server that takes exchanged tokens; never logged
 
 	Request *wire.Message // admit; aggregate rewrites it; nil for Stream and End
 	Fact    wire.Fact     // admit: the table's row for Request

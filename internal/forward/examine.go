@@ -181,7 +181,7 @@ type greeter interface {
 
 func (s *Step) asker(srv *registry.Server, era wire.Era) (greeter, error) {
 	if srv.Transport == registry.HTTP {
-		r, err := newRemote(s, srv)
+		r, err := newRemoteAs(s, srv, s.boundTo(srv, nil))
 		if err != nil {
 			return nil, err
 		}

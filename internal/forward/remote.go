@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,6 +28,8 @@ type remote struct {
 	target string
 	fixed  http1.Header // credentials of the gateway's own
 	hidden credentials  // what of fixed no caller may see
+	auth   *bound       // the OAuth credential; nil without one
+	pool   string       // keeps its connections apart from those with another credential
 	wire   wire.Limits
 	hub    *hub
 
@@ -42,13 +45,17 @@ type remoteSession struct {
 	err     error
 }
 
-func newRemote(s *Step, srv *registry.Server) (*remote, error) {
+func newRemote(s *Step, srv *registry.Server) (*remote, error) { return newRemoteAs(s, srv, nil) }
+
+// newRemoteAs returns a backend that shows srv the credential auth, which may
+// be nil.
+func newRemoteAs(s *Step, srv *registry.Server, auth *bound) (*remote, error) {
 	u, err := url.Parse(srv.URL)
 	if err != nil {
 		return nil, fault.Wrap(fault.UpstreamUnreachable, err)
 	}
 	r := &remote{
-		step: s, srv: srv, client: s.clients[srv.Private], addr: hostPort(u), host: u.Host,
+		step: s, srv: srv, pool: srv.ID, client: s.clients[srv.Private], addr: hostPort(u), host: u.Host,
 		target: u.RequestURI(), wire: s.cfg.Wire, sessions: map[string]*remoteSession{},
 	}
 	if srv.MessageBytes > 0 {
@@ -59,7 +66,16 @@ func newRemote(s *Step, srv *registry.Server) (*remote, error) {
 			return nil, fault.Wrap(fault.UpstreamUnreachable, err)
 		}
 	}
+	if r.auth = auth; auth != nil {
+		r.pool += "\x00" + auth.key
+		if auth.session, err = auth.open(); err != nil {
+			return nil, err
+		}
+	}
 	for _, secret := range srv.Secrets {
+		if auth != nil && strings.EqualFold(secret.Name, "Authorization") {
+			continue // one Authorization header, and the newer decision of the two
+		}
 		value, err := s.cfg.Open(srv.ID, secret)
 		if err != nil {
 			return nil, fault.Wrap(fault.Internal, fmt.Errorf("open credential %s of server %s: %w", secret.Name, srv.ID, err))
@@ -122,9 +138,9 @@ func (r *remote) post(ctx context.Context, x *exchange.Exchange) error {
 		}
 	}
 	x.Sent = true
-	resp, err := r.client.Do(life, &http1.OutRequest{
+	resp, err := r.roundTrip(life, &http1.OutRequest{
 		Method: "POST", TLS: r.tls, Addr: r.addr, Host: r.host, Target: r.target, Header: h,
-		Body: x.Request.Raw(), PoolKey: r.srv.ID, Idempotent: x.Decision.Need == registry.Read && x.Tool == nil,
+		Body: x.Request.Raw(), PoolKey: r.pool, Idempotent: x.Decision.Need == registry.Read && x.Tool == nil,
 	})
 	if err != nil {
 		err = cause(life, err)
@@ -146,8 +162,8 @@ func (r *remote) post(ctx context.Context, x *exchange.Exchange) error {
 
 // do sends one request that is not to be repeated.
 func (r *remote) do(ctx context.Context, method string, h http1.Header, body []byte) (*http1.InResponse, error) {
-	return r.client.Do(ctx, &http1.OutRequest{
-		Method: method, TLS: r.tls, Addr: r.addr, Host: r.host, Target: r.target, Header: h, Body: body, PoolKey: r.srv.ID,
+	return r.roundTrip(ctx, &http1.OutRequest{
+		Method: method, TLS: r.tls, Addr: r.addr, Host: r.host, Target: r.target, Header: h, Body: body, PoolKey: r.pool,
 	})
 }
 
@@ -257,7 +273,7 @@ func (r *remote) message(ctx context.Context, x *exchange.Exchange, resp *http1.
 	if err != nil {
 		return nil, err
 	}
-	return r.hidden.strip(m)
+	return r.secrets().strip(m)
 }
 
 // parse reads a message from a server: what is malformed is the server's

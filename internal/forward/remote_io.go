@@ -263,7 +263,7 @@ func (r *remote) frame(e wire.Event, pace *pace) (a exchange.Answer, keep bool, 
 	}
 	m, err := parse(e.Data, r.wire)
 	if err == nil {
-		m, err = r.hidden.strip(m)
+		m, err = r.secrets().strip(m)
 	}
 	if err != nil {
 		return a, false, err

@@ -102,7 +102,7 @@ func (c *sse) Write(line []byte) error {
 	r := c.remote
 	resp, err := r.client.Do(ctx, &http1.OutRequest{
 		Method: "POST", TLS: r.tls, Addr: r.addr, Host: r.host, Target: c.target,
-		Header: r.plainHeaders("", ""), Body: line, PoolKey: r.srv.ID,
+		Header: r.plainHeaders("", ""), Body: line, PoolKey: r.pool,
 	})
 	if err != nil {
 		return cause(ctx, err)

@@ -20,6 +20,7 @@ import (
 	"ostiary.dev/ostiary/internal/exchange"
 	"ostiary.dev/ostiary/internal/fault"
 	"ostiary.dev/ostiary/internal/http1"
+	"ostiary.dev/ostiary/internal/oauth"
 	"ostiary.dev/ostiary/internal/quota"
 	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/wire"
@@ -33,6 +34,15 @@ type Config struct {
 	// Open returns the clear value of a server's sealed credential.
 	Open func(server string, s registry.Secret) ([]byte, error)
 	// Environ resolves the names of variables that a child may inherit.
+	// Live is where the credentials that servers are shown are found; nil:
+	// there are none but the servers' own secrets.
+	Live *registry.Live
+	// Unseal returns the settings of a credential, Tokens where its tokens are
+	// kept. Both are nil together with Live.
+	Unseal func(id string, sealed []byte) ([]byte, error)
+	Tokens func(id string) oauth.Vault
+	// Ask lets a person log in while a call waits; nil: a login is a command.
+	Ask     oauth.Ask
 	Environ func(name string) (string, bool)
 	Budget  *quota.Budget
 	Clock   clock.Clock
@@ -99,13 +109,17 @@ type Step struct {
 	buffers buffers
 
 	mu       sync.Mutex
-	backends map[string]*entry // by server id
+	backends map[string]*entry // by server id, and by credential where there is one
 	closed   bool
+	calls    uint64
 	closing  sync.WaitGroup // backends that were replaced and end their work
 }
 
 type entry struct {
 	revision int64
+	round    int64 // of the credential, 0 without one
+	server   string
+	used     uint64 // when it was last asked for, in calls
 	contact  string // how the server is reached; a change makes a new backend
 	backend  backend
 }
@@ -139,7 +153,7 @@ func (s *Step) Send(ctx context.Context, x *exchange.Exchange) error {
 	if x.Era == wire.Modern && x.Fact.Method == "notifications/cancelled" {
 		return nil
 	}
-	b, err := s.backend(x.Server)
+	b, err := s.backend(x)
 	if err != nil {
 		return err
 	}
@@ -148,7 +162,7 @@ func (s *Step) Send(ctx context.Context, x *exchange.Exchange) error {
 
 // Return tells the server x.Back: the refusal of what it asked of the client.
 func (s *Step) Return(ctx context.Context, x *exchange.Exchange) error {
-	b, err := s.backend(x.Server)
+	b, err := s.backend(x)
 	if err != nil {
 		return err
 	}
@@ -168,31 +182,63 @@ func (s *Step) Forget(session string) {
 	}
 }
 
-// backend returns the live backend of srv, replacing one of an older revision.
-func (s *Step) backend(srv *registry.Server) (backend, error) {
+// backend returns the live backend of x's server with the credential that x
+// is shown there, replacing one of an older revision. Callers with different
+// credentials share no backend, and so no connection, no session and no stream
+// (S08, TestS08PoolsAreKeyedByCredential).
+func (s *Step) backend(x *exchange.Exchange) (backend, error) {
+	srv := x.Server
+	auth := s.boundTo(srv, x)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, fault.New(fault.Draining)
 	}
-	e := s.backends[srv.ID]
-	if e != nil && e.revision == srv.Revision {
+	s.calls++
+	key := srv.ID
+	if auth != nil {
+		key += "\x00" + auth.key
+	}
+	e := s.backends[key]
+	if e != nil && e.round == auth.round() && (e.revision == srv.Revision || e.contact == contactOf(srv)) {
+		e.revision, e.used = srv.Revision, s.calls
+		if r, ok := e.backend.(*remote); ok {
+			r.auth.take(auth)
+		}
 		return e.backend, nil
 	}
-	contact := contactOf(srv)
-	if e != nil && e.contact == contact {
-		e.revision = srv.Revision
-		return e.backend, nil
-	}
-	b, err := s.open(srv)
+	b, err := s.open(srv, auth)
 	if err != nil {
 		return nil, err
 	}
 	if e != nil {
 		s.closing.Go(e.backend.close)
+	} else if auth != nil && auth.personal {
+		s.makeRoom()
 	}
-	s.backends[srv.ID] = &entry{srv.Revision, contact, b}
+	s.backends[key] = &entry{srv.Revision, auth.round(), srv.ID, s.calls, contactOf(srv), b}
 	return b, nil
+}
+
+// maxBackends bounds the backends that are kept; past it, the one that was
+// not used for longest is dropped, and comes back when it is asked for.
+const maxBackends = 4096
+
+// makeRoom drops a backend when there are too many. The caller holds mu.
+func (s *Step) makeRoom() {
+	if len(s.backends) < maxBackends {
+		return
+	}
+	oldest := ""
+	for key, e := range s.backends {
+		if r, ok := e.backend.(*remote); ok && r.auth != nil && r.auth.personal && (oldest == "" || e.used < s.backends[oldest].used) {
+			oldest = key
+		}
+	}
+	if oldest != "" {
+		s.closing.Go(s.backends[oldest].backend.close)
+		delete(s.backends, oldest)
+	}
 }
 
 // callLimit returns the absolute limit of a call of x to srv.
@@ -221,10 +267,10 @@ func sealedOf(srv *registry.Server) []string {
 	return all
 }
 
-func (s *Step) open(srv *registry.Server) (backend, error) {
+func (s *Step) open(srv *registry.Server, auth *bound) (backend, error) {
 	switch srv.Transport {
 	case registry.HTTP:
-		return newRemote(s, srv)
+		return newRemoteAs(s, srv, auth)
 	case registry.SSE, registry.Stdio:
 		return newPiped(s, srv)
 	}
@@ -236,10 +282,10 @@ func (s *Step) open(srv *registry.Server) (backend, error) {
 func (s *Step) Retain(view *registry.Snapshot) {
 	s.mu.Lock()
 	var gone []backend
-	for id, e := range s.backends {
-		if srv := view.Server(id); srv == nil || srv.State != registry.Active {
+	for key, e := range s.backends {
+		if srv := view.Server(e.server); srv == nil || srv.State != registry.Active || !e.credentialLives(view) {
 			gone = append(gone, e.backend)
-			delete(s.backends, id)
+			delete(s.backends, key)
 		}
 	}
 	s.mu.Unlock()

@@ -42,7 +42,21 @@ func (s *Step) Caller(_ context.Context, x *exchange.Exchange) error {
 		p.Pseudonym, p.Receipts = agent.Pseudonym, agent.Receipts
 	}
 	x.Principal = p
+	if p.Issuer != "" && exchanges(view, x.Endpoint) {
+		x.Carried = identity.Carry(credential)
+	}
 	return nil
+}
+
+// exchanges reports whether a server at endpoint, "" for /mcp, is shown tokens
+// that are exchanged for the caller's own. For every other one, the caller's
+// token ends in this room.
+func exchanges(view *registry.Snapshot, endpoint string) bool {
+	found := false
+	registry.All(view, registry.KindCredential, func(_ *registry.Noun, c *registry.Credential) {
+		found = found || c.Exchanges() && (endpoint == "" || endpoint == c.Server)
+	})
+	return found
 }
 
 // Still reports whether x's principal may go on: its agent is active and the
