@@ -25,7 +25,7 @@ const subjectPurpose = "subject"
 // algorithmOf names what a key is used with.
 func algorithmOf(p Purpose) string {
 	switch p {
-	case LogSigning, ReceiptSigning:
+	case LogSigning, ReceiptSigning, PolicySigning:
 		return "Ed25519"
 	case TokenHash, RowIndex:
 		return "HMAC-SHA256"

@@ -45,7 +45,7 @@ func (r *Ring) Rotate(name string, o RotateOptions) (Info, error) {
 }
 
 // signs reports whether p is a signing key, which hands over to the next.
-func signs(p Purpose) bool { return p == LogSigning || p == ReceiptSigning }
+func signs(p Purpose) bool { return p == LogSigning || p == ReceiptSigning || p == PolicySigning }
 
 // bumpSigned makes a new version of p in s; a signing key hands over.
 func bumpSigned(s *state, p Purpose, o RotateOptions) {

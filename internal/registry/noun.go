@@ -40,15 +40,17 @@ type nounKind struct {
 // line here.
 func nounKinds() map[NounKind]nounKind {
 	return map[NounKind]nounKind{
-		KindCredential:    {parseNoun[Credential], true},
-		KindUpstream:      {parseNoun[UpstreamToken], false},
-		KindPolicy:        {parseNoun[Policy], true},
-		KindPolicyVersion: {parseNoun[Policy], false},
-		KindLogin:         {parseNoun[Login], true},
-		KindOAuthClient:   {parseNoun[OAuthClient], true},
-		KindCode:          {parseNoun[Code], false},
-		KindRefresh:       {parseNoun[Refresh], false},
-		KindDevice:        {parseNoun[Device], false},
+		KindCredential:     {parseNoun[Credential], true},
+		KindUpstream:       {parseNoun[UpstreamToken], false},
+		KindPolicy:         {parseNoun[Policy], true},
+		KindPolicyVersion:  {parseNoun[Policy], false},
+		KindPolicyProposal: {parseNoun[PolicyProposal], false},
+		KindAccessRequest:  {parseNoun[AccessRequest], false},
+		KindLogin:          {parseNoun[Login], true},
+		KindOAuthClient:    {parseNoun[OAuthClient], true},
+		KindCode:           {parseNoun[Code], false},
+		KindRefresh:        {parseNoun[Refresh], false},
+		KindDevice:         {parseNoun[Device], false},
 	}
 }
 

@@ -25,6 +25,7 @@ type Policy struct {
 	Version   uint64         `json:"version"`             // rises by one with each that is applied
 	Sources   []PolicySource `json:"sources"`             // by name
 	Hash      string         `json:"hash"`                // PolicyHash of Sources
+	Previous  string         `json:"previous,omitempty"`  // hash of the version before
 	Schema    string         `json:"schema,omitempty"`    // hash of the schema it was checked against, lower-case hex
 	Signature string         `json:"signature,omitempty"` // of the gateway, over version, hash, schema, reason, by and at
 	Reason    string         `json:"reason,omitempty"`    // why it was applied
