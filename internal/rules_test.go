@@ -100,6 +100,7 @@ var cryptography = map[string]map[string]string{
 		"pii":          "check bytes of addresses of wallets",
 		"forward":      "pins of servers' public keys",
 		"kms":          "binds a wrapped key to its place",
+		"issuer":       "PKCE challenges, the hash of the pages' style",
 	},
 	"crypto/hmac": {
 		"auditlog": "commitments to sealed parts",

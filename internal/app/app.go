@@ -28,6 +28,7 @@ import (
 	"ostiary.dev/ostiary/internal/clock"
 	"ostiary.dev/ostiary/internal/egress"
 	"ostiary.dev/ostiary/internal/forward"
+	"ostiary.dev/ostiary/internal/issuer"
 	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/logs"
 	"ostiary.dev/ostiary/internal/meter"
@@ -89,6 +90,7 @@ type App struct {
 	meters  *meter.Meters
 	gather  prometheus.Gatherer
 
+	issuer *issuer.Issuer // nil: there is none of our own
 	guard  *egress.Guard
 	tracer *meter.Tracer // nil: no traces; its methods then do nothing
 

@@ -23,6 +23,9 @@ type Config struct {
 	// ignored. A prefix that is too wide lets callers choose their own
 	// address in the records.
 	TrustedProxies []string `yaml:"trusted_proxies"`
+	// Identity is who may prove what they are, beside the agents' tokens and
+	// certificates that this gateway made.
+	Identity Identity `yaml:"identity"`
 	// Keys is where the gateway's keys begin.
 	Keys KeysConfig `yaml:"keys"`
 	// Store is the database of servers, agents and grants.
@@ -76,6 +79,26 @@ type DataListener struct {
 	// CORSOrigins are the exact origins of browser apps that may call, such
 	// as http://localhost:6274. Default: none, browsers are refused.
 	CORSOrigins []string `yaml:"cors_origins"`
+}
+
+// Identity is how callers may prove what they are.
+type Identity struct {
+	// BuiltinIssuer is the gateway's own OAuth authorization server.
+	BuiltinIssuer BuiltinIssuer `yaml:"builtin_issuer"`
+}
+
+// BuiltinIssuer is the authorization server at the data listener, for gateways
+// without another one.
+type BuiltinIssuer struct {
+	// Enabled serves it, so that people can let MCP clients act as an agent
+	// that an operator opened to them. Default: false; ostiary init writes
+	// true. Nobody gets anything by it until a person is invited.
+	Enabled bool `yaml:"enabled"`
+	// DynamicRegistration says which clients may register themselves (RFC
+	// 7591): "loopback", only those whose answers go to the computer of the
+	// browser, or "off". Others have a client ID metadata document. Default:
+	// loopback. With off, MCP clients of 2025 cannot log in.
+	DynamicRegistration string `yaml:"dynamic_registration" enum:"loopback,off"`
 }
 
 // TLSFiles names a certificate chain and its key. Both are read again when the

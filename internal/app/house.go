@@ -89,7 +89,9 @@ func (a *App) newHouse() (*house, error) {
 	h.forward = a.newForward(h.budget)
 	h.who = &identify.Step{Verifier: identity.NewVerifier(a.ring.MatchToken, keys.TrustDomain), Live: a.live, Clock: a.clock}
 	h.may = &authorize.Step{Live: a.live, Drift: a.drifted.add}
+	pages, page := mount(a.pagesOf())
 	h.door = admit.New(admit.Config{
+		Pages: pages, Page: page,
 		Names: c.ServedNames(), Origins: c.Listeners.Data.CORSOrigins, Trusted: prefixes(c.TrustedProxies), Handles: a.ring.Handles(), Clock: a.clock,
 		Budget: h.budget, Rate: h.rate, Wire: a.wireLimits(), Forget: h.forward.Forget,
 		Limits: admit.Limits{

@@ -266,6 +266,7 @@ func (o InitOptions) text() []byte {
 		b.WriteString("  local:   # a loosening: every local program that connects here is this agent\n")
 		fmt.Fprintf(&b, "    address: %s\n    plaintext: loopback\n    agent: %s\n", quote(o.LoopbackPlaintext), quote(o.LoopbackAgent))
 	}
+	b.WriteString("identity:\n  builtin_issuer: {enabled: true}   # people let MCP clients log in; nobody can until you invite them\n")
 	o.rootText(&b)
 	if o.Store == driverPostgres {
 		fmt.Fprintf(&b, "store:\n  driver: postgres\n  dsn: %s   # a reference; the connection string is not written here\n", quote(o.DSN))

@@ -46,6 +46,7 @@ func (a *App) Serve(ctx context.Context) error {
 	wait.Go(func() { a.keeper.watch(background, a.book) })
 	wait.Go(func() { a.sweepLog(background) })
 	wait.Go(func() { a.sweepRows(background) })
+	wait.Go(func() { a.sweepIssuer(background) })
 	failed := make(chan error, len(servers))
 	for _, s := range servers {
 		wait.Go(func() { failed <- s.server.Serve(s.listener) })
