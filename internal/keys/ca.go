@@ -43,6 +43,7 @@ type CA struct {
 	folder string
 	key    sealer
 	root   *x509.Certificate
+	follow bool // another process makes the issuers
 
 	mu     sync.Mutex // guards issuer
 	issuer *signer
@@ -186,7 +187,7 @@ func (c *CA) current(now time.Time) (*signer, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	cert := c.issuer.cert
-	if now.Before(cert.NotBefore.Add(cert.NotAfter.Sub(cert.NotBefore) / 2)) {
+	if c.follow || now.Before(cert.NotBefore.Add(cert.NotAfter.Sub(cert.NotBefore)/2)) {
 		return c.issuer, nil
 	}
 	root, err := c.load(caRootFile)

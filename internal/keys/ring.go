@@ -161,6 +161,7 @@ func openWith(dir string, o Options) (*Ring, error) {
 	if r.ca, err = openCA(dir, purposeKey{r, Authority}); err != nil {
 		return nil, err
 	}
+	r.ca.follow = o.ReadOnly
 	return r, nil
 }
 
