@@ -32,6 +32,8 @@ func newInit(c *cli) *cobra.Command {
 	f.StringVar(&o.LoopbackAgent, "loopback-agent", "", "the agent that every caller on that address is")
 	f.StringVar(&o.Store, "store", "", "database of servers, agents and grants: sqlite or postgres (default sqlite)")
 	f.StringVar(&o.DSN, "dsn", "", "where the PostgreSQL connection string is: env:NAME or file:PATH")
+	f.BoolVar(&o.Replicas, "replicas", false, "let further gateways follow this one's store; needs postgres")
+	f.StringVar(&o.Follow, "follow", "", "serve beside the gateway of this data directory, from its store and keys; needs postgres")
 	f.StringVar(&o.Root, "root", "", "where the root key is: file, passphrase, vault, aws-kms, gcp-kms or pkcs11 (default file)")
 	f.StringArrayVar(&o.RootSet, "root-set", nil, "a key of keys.root for it, KEY=VALUE; secrets as env:NAME or file:PATH; repeatable")
 	f.StringVar(&o.Recovery, "recovery-recipient", "", "seal the root key to this age recipient (age1...) too; new makes one and shows its identity once")

@@ -53,6 +53,8 @@ type Config struct {
 
 	Witnesses Witnesses // nil: no witness is asked
 
+	Follows error // another gateway changes the store: what every change gets; nil: this one does
+
 	// RootKey says whether a root key outside the data directory can be used
 	// now. Nil: it lies in the data directory.
 	RootKey func(context.Context) error
@@ -89,8 +91,10 @@ type Admin struct {
 // New returns the operator functions and fills the live view from the store.
 func New(cfg Config) (*Admin, error) {
 	a := &Admin{cfg: cfg, prober: cfg.Prober}
-	if err := a.resume(); err != nil {
-		return nil, err
+	if cfg.Follows == nil {
+		if err := a.resume(); err != nil {
+			return nil, err
+		}
 	}
 	version, err := readVersion(cfg.Store)
 	if err != nil {
@@ -103,6 +107,23 @@ func New(cfg Config) (*Admin, error) {
 	a.base = view
 	cfg.Live.Swap(view)
 	return a, nil
+}
+
+// Refresh makes the live view of the rows that another gateway has changed.
+func (a *Admin) Refresh() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	version, err := readVersion(a.cfg.Store)
+	if err != nil {
+		return err
+	}
+	view, err := a.load(a.cfg.Store, version)
+	if err != nil {
+		return err
+	}
+	a.base = view
+	a.cfg.Live.Swap(view)
+	return nil
 }
 
 // SetProber sets who examines servers.
@@ -144,6 +165,9 @@ const maxReason = 1024
 func (o *operator) change(t *act, do func(store.Store) (any, error)) error {
 	if len(t.Reason) > maxReason {
 		return invalid("shorten it", "the reason is longer than %d bytes", maxReason)
+	}
+	if o.cfg.Follows != nil {
+		return o.cfg.Follows
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()

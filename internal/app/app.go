@@ -34,6 +34,7 @@ import (
 	"ostiary.dev/ostiary/internal/meter"
 	"ostiary.dev/ostiary/internal/record"
 	"ostiary.dev/ostiary/internal/registry"
+	"ostiary.dev/ostiary/internal/store/postgres"
 	"ostiary.dev/ostiary/internal/store/sealed"
 )
 
@@ -72,23 +73,25 @@ type App struct {
 	config  atomic.Pointer[Config] // swapped by reload
 	digest  atomic.Pointer[digest] // of the file that config was read from
 
-	lock    *lock
-	ring    *keys.Ring
-	root    *usedRoot // nil: the root key is in the data directory
-	store   *sealed.Store
-	live    *registry.Live
-	admin   *admin.Admin
-	book    *auditlog.Book
-	keeper  *keeper
-	record  *record.Step
-	reserve *record.Reserve // nil: the log is not on our disk
-	news    *news
-	opened  opened
-	log     *slog.Logger
-	clock   clock.Clock
-	health  *Health
-	meters  *meter.Meters
-	gather  prometheus.Gatherer
+	lock     *lock
+	ring     *keys.Ring
+	root     *usedRoot // nil: the root key is in the data directory
+	store    *sealed.Store
+	queue    *postgres.Queue // of the log of calls; nil: only this process writes it
+	follower *follower       // nil: the store is ours
+	live     *registry.Live
+	admin    *admin.Admin
+	book     *auditlog.Book
+	keeper   *keeper
+	record   *record.Step
+	reserve  *record.Reserve // nil: the log is not on our disk
+	news     *news
+	opened   opened
+	log      *slog.Logger
+	clock    clock.Clock
+	health   *Health
+	meters   *meter.Meters
+	gather   prometheus.Gatherer
 
 	issuer *issuer.Issuer // nil: there is none of our own
 	guard  *egress.Guard
@@ -181,7 +184,7 @@ func (a *App) open(ctx context.Context) error {
 	if err := a.openKeys(ctx); err != nil {
 		return err
 	}
-	if a.store, err = a.storeAt().open(a.ring); err != nil {
+	if err := a.openStore(); err != nil {
 		return err
 	}
 	a.news = newNews(a.clock.Now)
@@ -199,7 +202,7 @@ func (a *App) open(ctx context.Context) error {
 		func() float64 { return a.keeper.unwitnessed().Seconds() }))
 	a.admin, err = admin.New(admin.Config{
 		Store: a.store, Ring: a.ring, Live: a.live, Recorder: a.record, Clock: a.clock, Gateway: a.gateway, Book: a.book,
-		Archiver: archiver{a}, RootKey: a.rootKey(),
+		Archiver: archiver{a}, RootKey: a.rootKey(), Follows: a.ownerRefusal(),
 		Witnesses: a.keeper,
 	})
 	if err != nil {

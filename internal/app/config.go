@@ -140,6 +140,15 @@ type StoreConfig struct {
 	// database holds the store of one gateway. A host that is neither a
 	// loopback address nor a unix socket must be reached with verify-full.
 	DSN string `yaml:"dsn"`
+	// Replicas lets further gateways follow this one's store: calls are then
+	// acknowledged by a queue in the database, and one gateway at a time moves
+	// it into the log. Needs postgres. Default: false.
+	Replicas bool `yaml:"replicas"`
+	// Follow is the data directory of the gateway that owns the store, whose
+	// keys this one reads: it serves calls, and changes nothing. Needs
+	// postgres, and replicas at the owner. Without news of the store for four
+	// seconds it refuses every call. Default: the store is this gateway's own.
+	Follow string `yaml:"follow"`
 }
 
 // Audit is how the log is kept. What a call does is always in it before

@@ -108,7 +108,7 @@ func (a *App) newHouse() (*house, error) {
 		Asked:     receipts.Request,
 		Response:  receipts.Response,
 		Reply:     receipts.Reply,
-		Identify:  h.who.Caller,
+		Identify:  a.fresh(h.who.Caller),
 		Read:      a.read,
 		Split:     split.Split,
 		Authorize: h.may.Call,
@@ -117,7 +117,7 @@ func (a *App) newHouse() (*house, error) {
 		Answer:    h.may.Answer,
 		Return:    h.forward.Return,
 		Close:     a.record.Close,
-		Still:     h.still,
+		Still:     a.still(h),
 		Passed:    record.Passed,
 		Done:      a.done,
 	}, a.logExchange)
@@ -142,11 +142,16 @@ func prefixes(texts []string) []netip.Prefix {
 }
 
 // still reports whether an exchange under way may go on.
-func (h *house) still(x *exchange.Exchange) error {
-	if err := h.who.Still(x); err != nil {
-		return err
+func (a *App) still(h *house) func(x *exchange.Exchange) error {
+	return func(x *exchange.Exchange) error {
+		if err := a.behind(); err != nil {
+			return err
+		}
+		if err := h.who.Still(x); err != nil {
+			return err
+		}
+		return h.may.Still(x)
 	}
-	return h.may.Still(x)
 }
 
 // done counts an exchange when everything about it is over.

@@ -28,6 +28,8 @@ type InitOptions struct {
 	LoopbackAgent     string   // agent that its callers are
 	Store             string   // driver, "sqlite" or "postgres"
 	DSN               string   // reference to the connection string of postgres
+	Replicas          bool     // others may follow
+	Follow            string   // data directory of the gateway whose store is followed
 	Root              string   // provider of the root key
 	RootSet           []string // KEY=VALUE of its section, secrets by reference
 	Recovery          string   // age recipient that the root key is sealed to as well
@@ -79,6 +81,10 @@ func (o InitOptions) checkStore() error {
 		return fmt.Errorf("%w: --store must be %s or %s", errChoice, driverSQLite, driverPostgres)
 	case (o.Store == driverPostgres) != (o.DSN != ""):
 		return fmt.Errorf("%w: --store postgres and --dsn belong together", errChoice)
+	case (o.Replicas || o.Follow != "") && o.DSN == "":
+		return fmt.Errorf("%w: --replicas and --follow need --store postgres", errChoice)
+	case o.Follow != "" && (o.Replicas || o.Root != "" || o.Recovery != "" || o.LoopbackAgent != ""):
+		return fmt.Errorf("%w: with --follow, keys and agents are those of the gateway that is followed", errChoice)
 	case o.DSN == "":
 		return nil
 	}
@@ -107,6 +113,11 @@ func Init(dir string, o InitOptions) error {
 			return err
 		}
 		o.DSN = "file:" + path
+	}
+	if o.Follow != "" {
+		if o.Follow, err = filepath.Abs(o.Follow); err != nil {
+			return err
+		}
 	}
 	if err := o.absoluteRoot(); err != nil {
 		return err
@@ -200,6 +211,9 @@ func build(dir string, o InitOptions) (err error) {
 // fill makes every file of a new gateway in dir, and its store. undo, which is
 // nil when there is nothing to do, takes back what lies elsewhere.
 func fill(dir string, o InitOptions) (undo func() error, err error) {
+	if o.Follow != "" {
+		return nil, initFollower(dir, o)
+	}
 	if err := o.makeKeys(dir); err != nil {
 		return nil, err
 	}
@@ -270,6 +284,12 @@ func (o InitOptions) text() []byte {
 	o.rootText(&b)
 	if o.Store == driverPostgres {
 		fmt.Fprintf(&b, "store:\n  driver: postgres\n  dsn: %s   # a reference; the connection string is not written here\n", quote(o.DSN))
+		if o.Replicas {
+			b.WriteString("  replicas: true\n")
+		}
+		if o.Follow != "" {
+			fmt.Fprintf(&b, "  follow: %s   # its keys are read, and nothing is changed\n", quote(o.Follow))
+		}
 	}
 	return b.Bytes()
 }

@@ -21,6 +21,7 @@ import (
 	"ostiary.dev/ostiary/internal/record"
 	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/store"
+	"ostiary.dev/ostiary/internal/store/postgres"
 )
 
 const (
@@ -52,8 +53,13 @@ func (a *App) openLog() error {
 			return err
 		}
 	}
+	cluster, err := a.cluster()
+	if err != nil {
+		return err
+	}
 	a.book, err = auditlog.Open(auditlog.Config{
-		Rows: a.reserve.Guard(a.store), Origin: originRoot + id + "/" + keys.DefaultTenant, Sealer: a.ring, Clock: a.clock,
+		Cluster: cluster,
+		Rows:    a.reserve.Guard(a.store), Origin: originRoot + id + "/" + keys.DefaultTenant, Sealer: a.ring, Clock: a.clock,
 		Signer:  func(origin string) note.Signer { return a.ring.LogSigner(origin) },
 		Signers: a.logSigners, VKeys: a.logVKeys, Signed: a.logSigned,
 		Stepped: a.news.stepped, Changed: a.news.changed, Restored: restored,
@@ -64,11 +70,15 @@ func (a *App) openLog() error {
 	a.noteHandovers()
 	a.record = record.New(record.Config{
 		Book: a.book, Clock: a.clock, Reserve: a.reserve, Pseudonym: a.store.Pseudonym, InTx: a.inTx,
-		Keys: a.ring.Grown,
+		Keys: a.grown(),
 		All:  a.config.Load().Audit.Sync == syncAll,
 	})
 	a.store.OnChange(a.recordChange)
 	a.store.OnDamage(a.recordDamage)
+	if a.follower != nil {
+		a.follower.mark, err = a.caughtUp(context.Background())
+		return err // the owner checks the rest
+	}
 	if err := errors.Join(a.checkKeys(), a.checkLogs(), a.checkRows()); err != nil {
 		return err
 	}
@@ -157,6 +167,9 @@ func (a *App) gatewayID() (string, error) {
 
 // inTx runs fn with the log's rows in one transaction of the store.
 func (a *App) inTx(fn func(auditlog.Rows) error) error {
+	if a.follower != nil { // what it knows of the rows must not vouch for them
+		return a.follower.rows.InTx(func(r store.Raw) error { return fn(r) })
+	}
 	return a.store.InTx(func(s store.Store) error { return fn(s) })
 }
 
@@ -186,7 +199,33 @@ func (a *App) closeLog() error {
 	if a.record != nil {
 		errs = append(errs, a.record.Flush(a.clock.Now().Add(time.Second)), a.tell())
 	}
-	return errors.Join(append(errs, a.book.Close(ctx))...)
+	errs = append(errs, a.book.Close(ctx))
+	if a.queue != nil {
+		errs = append(errs, a.queue.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// cluster returns how several gateways write the log of calls; nil: one does.
+func (a *App) cluster() (*auditlog.Cluster, error) {
+	if a.follower == nil && !a.config.Load().Store.Replicas {
+		return nil, nil
+	}
+	node, err := uuid.NewRandom()
+	if err != nil {
+		return nil, fmt.Errorf("draw the node's name: %w", err)
+	}
+	if a.follower != nil {
+		return &auditlog.Cluster{Queue: a.follower.rows, Node: node.String()}, nil
+	}
+	c, err := a.storeAt().server()
+	if err != nil {
+		return nil, err
+	}
+	if a.queue, err = postgres.OpenQueue(c); err != nil {
+		return nil, explain(err)
+	}
+	return &auditlog.Cluster{Queue: a.queue, Node: node.String()}, nil
 }
 
 // explainLog says what to do about a log that does not open.

@@ -108,7 +108,8 @@ func (a *App) openKeys(ctx context.Context) error {
 		a.health.Watch(checkRoot, a.root.health)
 		o.Wrapper = a.root
 	}
-	if a.ring, err = keys.OpenWith(a.dir, o); err != nil {
+	o.ReadOnly = a.config.Load().follows()
+	if a.ring, err = keys.OpenWith(a.keysAt(), o); err != nil {
 		return explainRoot(err)
 	}
 	return nil

@@ -41,12 +41,16 @@ func (a *App) Serve(ctx context.Context) error {
 	defer wait.Wait()
 	defer stop()
 	wait.Go(func() { a.tend(background, h) })
-	wait.Go(func() { a.watchDrift(background) })
-	wait.Go(func() { a.watchStore(background) })
-	wait.Go(func() { a.keeper.watch(background, a.book) })
-	wait.Go(func() { a.sweepLog(background) })
-	wait.Go(func() { a.sweepRows(background) })
-	wait.Go(func() { a.sweepIssuer(background) })
+	if a.follower != nil {
+		wait.Go(func() { a.follow(background) })
+	} else {
+		wait.Go(func() { a.watchDrift(background) })
+		wait.Go(func() { a.watchStore(background) })
+		wait.Go(func() { a.keeper.watch(background, a.book) })
+		wait.Go(func() { a.sweepLog(background) })
+		wait.Go(func() { a.sweepRows(background) })
+		wait.Go(func() { a.sweepIssuer(background) })
+	}
 	failed := make(chan error, len(servers))
 	for _, s := range servers {
 		wait.Go(func() { failed <- s.server.Serve(s.listener) })

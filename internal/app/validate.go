@@ -71,6 +71,12 @@ func (d *decoder) store(s StoreConfig) {
 		d.problem("store.dsn", "belongs to driver: postgres")
 	}
 	d.check("store.dsn", s.DSN, reference)
+	if s.Driver != driverPostgres && (s.Replicas || s.Follow != "") {
+		d.problem("store", "replicas and follow belong to driver: postgres")
+	}
+	if s.Replicas && s.Follow != "" {
+		d.problem("store.follow", "one gateway owns the store, and says replicas; the others follow")
+	}
 }
 
 func (d *decoder) audit(a Audit) {

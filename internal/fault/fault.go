@@ -61,6 +61,9 @@ const (
 	// record.
 	LogUnavailable Kind = "log_unavailable"
 
+	// app: what may have been revoked cannot be read.
+	Stale Kind = "stale"
+
 	// forward.
 	UpstreamUnreachable Kind = "upstream_unreachable"
 	UpstreamBad         Kind = "upstream_bad_answer"
@@ -120,6 +123,7 @@ var table = map[Kind]entry{
 	Busy:        {429, 31031, "Too many requests or streams at once; try again when one has ended."},
 	Overloaded:  {503, 31032, "The gateway is at its memory limit; try again later."},
 
+	Stale:          {503, 31041, "The gateway cannot tell who may pass at the moment, so the call is refused; try again later."},
 	LogUnavailable: {503, 31040, "The call cannot be recorded, so it is refused; try again later."},
 
 	UpstreamUnreachable: {502, 31050, "The server cannot be reached; try again later."},

@@ -334,11 +334,27 @@ func run(db *sql.DB, statements string) error {
 	return translate(err)
 }
 
-// InTx runs fn in one transaction; see store.Raw.
+// InTx runs fn in one transaction; see store.Raw. Whoever follows the store is
+// told when it commits.
 func (d *DB) InTx(fn func(store.Raw) error) (err error) {
+	return transact(d.db, func(tx *sql.Tx) error {
+		if err := fn(inTx{rows{h: tx, tx: true}}); err != nil {
+			return err
+		}
+		_, err := rows{h: tx, tx: true}.exec("SELECT pg_notify('" + channel + "', '')")
+		return err
+	})
+}
+
+// appending is the lock of a transaction that may append to the control log:
+// several processes do, and each reads the log's end first.
+const appending = "SELECT pg_advisory_xact_lock(1330861145, 2)"
+
+// transact runs fn in one transaction.
+func transact(db *sql.DB, fn func(*sql.Tx) error) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), txTimeout)
 	defer cancel()
-	tx, err := d.db.BeginTx(ctx, nil)
+	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", translate(err))
 	}
@@ -348,7 +364,11 @@ func (d *DB) InTx(fn func(store.Raw) error) (err error) {
 			err = errors.Join(err, tx.Rollback())
 		}
 	}()
-	if err := fn(inTx{rows{h: tx, tx: true}}); err != nil {
+	if _, err := tx.ExecContext(ctx, appending); err != nil {
+		done = true
+		return errors.Join(fmt.Errorf("begin: %w", translate(err)), rollback(tx))
+	}
+	if err := fn(tx); err != nil {
 		done = true
 		return errors.Join(err, rollback(tx))
 	}

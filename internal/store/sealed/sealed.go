@@ -37,6 +37,7 @@ type Store struct {
 	doubt  *doubt     // a commit whose outcome is not known yet
 	held   map[key]held
 	refuse error   // the rows are not those that the control log describes
+	follow bool    // another process changes the rows
 	found  []error // damage that nobody was told of yet
 
 	told     map[string]bool // damage that somebody was told of
@@ -168,11 +169,21 @@ func read[T any](s *Store, fn func(*tx) (T, error)) (T, error) {
 		var none T
 		return none, err
 	}
+	v, err := fn(s.over(s.raw))
+	if !s.follow || !errors.Is(err, store.ErrDamage) {
+		return v, err
+	}
+	if err := s.reload(); err != nil { // somebody else changed what was read
+		return v, err
+	}
 	return fn(s.over(s.raw))
 }
 
 // damaged notes damage for whoever is told of it.
 func (s *Store) damaged(d *store.Damage) error {
+	if s.follow { // the rows may have been changed meanwhile: CheckRows tells
+		return d
+	}
 	s.found = append(s.found, d)
 	return d
 }

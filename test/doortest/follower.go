@@ -1,0 +1,17 @@
+package doortest
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+// Follower starts a gateway that follows the store of d, which must be on
+// PostgreSQL and have replicas. It knows the agents that d knows.
+func (d *Door) Follower(tb testing.TB) *Door {
+	tb.Helper()
+	f := &Door{tb: tb, binary: d.binary, env: d.env, Dir: filepath.Join(tb.TempDir(), "follower"), Agents: d.Agents}
+	f.Data, f.Admin = FreeAddr(tb), FreeAddr(tb)
+	f.Must("init", "--listen", f.Data, "--admin-listen", f.Admin, "--store", "postgres", "--dsn", "env:OSTIARY_DSN", "--follow", d.Dir)
+	f.Up()
+	return f
+}
