@@ -1,12 +1,14 @@
 package hostile
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"ostiary.dev/ostiary/test/doortest"
 	"ostiary.dev/ostiary/test/pgtest"
@@ -42,16 +44,19 @@ func newPair(t *testing.T) *pair {
 	return &pair{site: &site{up: up, Door: owner}, follower: &site{up: up, Door: owner.Follower(t)}, cluster: c}
 }
 
-// await repeats a call until it is answered as it should be; how long that may
-// take is for the caller of the tests.
+// await repeats a call until it is answered as it should be. The bound is for a
+// gateway that never gets there; how fast it is, is measured elsewhere.
 func await(t *testing.T, c *doortest.Client, what string, fits func(doortest.Reply) bool) {
 	t.Helper()
-	for t.Context().Err() == nil {
-		if r := c.Call("1", "tools/list", "{}"); fits(r) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	var last doortest.Reply
+	for ctx.Err() == nil {
+		if last = c.Call("1", "tools/list", "{}"); fits(last) {
 			return
 		}
 	}
-	t.Fatalf("never %s", what)
+	t.Fatalf("never %s: %d %s", what, last.Status, last.Body)
 }
 
 // TestFollower: two gateways over one PostgreSQL serve the same agents; what
