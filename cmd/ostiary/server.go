@@ -22,6 +22,7 @@ func newServer(c *cli) *cobra.Command {
 		newServerMove(c, "suspend", admin.Suspend, "Stop all use of a server for now"),
 		newServerMove(c, "resume", admin.Resume, "Allow the use of a suspended server again"),
 		newServerMove(c, "retire", admin.Retire, "End a server for good"),
+		newServerCredential(c), newServerLogin(c),
 	)
 }
 

@@ -20,6 +20,12 @@ type API interface {
 	Servers(context.Context, None) ([]ServerView, error)
 	Server(context.Context, ID) (ServerView, error)
 
+	SetCredential(context.Context, SetCredential) (Done[CredentialView], error)
+	Credentials(context.Context, CredentialRef) ([]CredentialView, error)
+	RemoveCredential(context.Context, RemoveCredential) (Done[CredentialView], error)
+	BeginLogin(context.Context, BeginLogin) (LoginBegun, error)
+	FinishLogin(context.Context, FinishLogin) (Done[CredentialView], error)
+
 	Tools(context.Context, ToolQuery) ([]ToolView, error)
 	ApproveTool(context.Context, ApproveTool) (Done[ToolView], error)
 

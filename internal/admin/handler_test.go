@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"ostiary.dev/ostiary/internal/oauth"
 	"ostiary.dev/ostiary/internal/registry"
 )
 
@@ -225,6 +226,17 @@ func story(t *testing.T, api API) map[string]string {
 	note("ResealKey", k5, err)
 	k6, err := api.EraseSubject(ctx, EraseSubject{ID: "nobody", Change: why})
 	note("EraseSubject", k6, err)
+	login := CredentialRef{Server: "wiki", Agent: "app"}
+	u1, err := api.SetCredential(ctx, SetCredential{CredentialRef: login, Settings: oauth.Settings{Grant: oauth.Code}, Change: why})
+	note("SetCredential", u1, err)
+	u2, err := api.Credentials(ctx, CredentialRef{Server: "wiki"})
+	note("Credentials", u2, err)
+	u3, err := api.BeginLogin(ctx, BeginLogin{CredentialRef: login, Redirect: "http://127.0.0.1:1/callback"})
+	note("BeginLogin", u3, err)
+	u4, err := api.FinishLogin(ctx, FinishLogin{CredentialRef: login, Handle: []byte("x"), Change: why})
+	note("FinishLogin", u4, err)
+	u5, err := api.RemoveCredential(ctx, RemoveCredential{CredentialRef: login, Change: why})
+	note("RemoveCredential", u5, err)
 	return answers
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"ostiary.dev/ostiary/internal/admin"
 	"ostiary.dev/ostiary/internal/admit"
 	"ostiary.dev/ostiary/internal/aggregate"
 	"ostiary.dev/ostiary/internal/authorize"
@@ -17,6 +18,7 @@ import (
 	"ostiary.dev/ostiary/internal/identity"
 	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/logs"
+	"ostiary.dev/ostiary/internal/oauth"
 	"ostiary.dev/ostiary/internal/quota"
 	"ostiary.dev/ostiary/internal/record"
 	"ostiary.dev/ostiary/internal/registry"
@@ -46,6 +48,11 @@ func (a *App) newForward(budget *quota.Budget) *forward.Step {
 			return a.ring.Open(keys.UpstreamCredentials, keys.Identity{
 				Tenant: keys.DefaultTenant, Kind: "server-secret", Record: server, Column: s.Name, Version: "1"}, s.Sealed)
 		},
+		Live: a.live,
+		Unseal: func(id string, sealed []byte) ([]byte, error) {
+			return a.ring.Open(keys.UpstreamCredentials, admin.CredentialIdentity(id), sealed)
+		},
+		Tokens:  func(id string) oauth.Vault { return tokens{a, id} },
 		Environ: a.environ,
 		Budget:  budget,
 		Clock:   a.clock,

@@ -115,8 +115,9 @@ type State struct {
 	Issuer   string    `json:"issuer"`
 	Resource string    `json:"resource"`
 	ClientID string    `json:"clientId,omitempty"`
-	Secret   string    `json:"secret,omitempty"` // of a client that registered itself
-	Auth     string    `json:"auth,omitempty"`   // method of the token endpoint
+	Secret   string    `json:"secret,omitempty"`   // of a client that registered itself
+	Redirect string    `json:"redirect,omitempty"` // that it registered with
+	Auth     string    `json:"auth,omitempty"`     // method of the token endpoint
 	Token    string    `json:"token,omitempty"`
 	Refresh  string    `json:"refresh,omitempty"`
 	Scope    string    `json:"scope,omitempty"`

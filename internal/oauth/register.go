@@ -29,7 +29,7 @@ func (c *Client) register(ctx context.Context, p *Provider, st *State) error {
 	case s.ClientID != "":
 		st.ClientID, st.Secret = s.ClientID, ""
 		st.Auth = c.method(p, s.ClientSecret != "")
-	case st.ClientID != "":
+	case st.ClientID != "" && (st.Redirect == "" || st.Redirect == s.Redirect || s.Redirect == ""):
 	case p.Document && s.Document != "":
 		st.ClientID, st.Auth = s.Document, authNone
 	case p.Register != "":
@@ -94,6 +94,7 @@ func (c *Client) dynamic(ctx context.Context, p *Provider, st *State) error {
 	if err != nil {
 		return refused("registration: %w", err)
 	}
+	st.Redirect = redirect
 	st.ClientID, st.Secret, st.Auth = d.text("client_id"), d.text("client_secret"), d.text("token_endpoint_auth_method")
 	if st.Auth == "" {
 		st.Auth = method

@@ -208,7 +208,11 @@ func (s *Session) asItself(ctx context.Context, ch Challenge, who Subject) error
 	if err := s.client.token(ctx, p.Token, form, &st); err != nil {
 		return err
 	}
-	return s.keep(ctx, st, Subject{})
+	err = s.keep(ctx, st, Subject{})
+	if errors.Is(err, ErrConflict) {
+		return s.reload(ctx) // another node was faster
+	}
+	return err
 }
 
 // prepared discovers and makes sure that there is a client.
