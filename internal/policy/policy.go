@@ -1,16 +1,17 @@
 // Package policy decides who may do what: Decide is the one function that
-// calls, lists and explanations ask, so that they cannot disagree. Today it
-// reads the registry's grants.
+// calls, lists and explanations ask, so that they cannot disagree. The
+// registry's grants and the operators' Cedar policies are read by one engine: a
+// grant is a permit, and a forbid overrides it (docs/policy.md).
 //
 // It is pure: it touches no file, socket, clock or key. It deliberately does
-// not authenticate (identity does) and does not hide anything in answers
-// (authorize does, by the decisions made here). Everything is denied that no
-// grant allows.
+// not authenticate (identity does), does not verify who signed a set of policies
+// (who loads it does) and does not hide anything in answers (authorize does, by
+// the decisions made here). Everything is denied that nothing allows, and an
+// error is a refusal.
 package policy
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"ostiary.dev/ostiary/internal/fault"
@@ -29,8 +30,9 @@ type Query struct {
 	IsTool    bool            // Tool counts, and Need is the tool's class
 
 	Name string     // URI of the resource or name of the prompt; "" = none
+	Of   string     // what Name names: OfResource, OfPrompt; "" = as the method says
 	Args wire.Value // arguments of a tool call; a Value that does not exist = none
-	Some bool       // Args and Name are not known yet: would some be allowed? Lists and who-can ask so
+	Some bool       // Args are not known yet: would some be allowed? Lists and who-can ask so
 	Call Call
 }
 
@@ -38,9 +40,10 @@ type Query struct {
 type Call struct {
 	Time      time.Time
 	IP        netip.Addr
-	Purpose   string   // declared by the grant
+	Purpose   string   // what for; "" = as the grant says
 	Signature string   // state of the message's signature: "verified", "unsigned"
-	Facts     []string // extracted from the arguments by named rules
+	Facts     []string // beside those that named rules find in the arguments
+	Labels    []string // of what the agent read before in its session
 	Approved  bool     // a person approved this very call
 }
 
@@ -56,6 +59,12 @@ type Decision struct {
 	Reasons []string        // ids of the policies and rules that decided, sorted
 	Need    registry.Access // what the action needs, "" when it was not reached
 }
+
+// What a Query's Name may be of.
+const (
+	OfResource = "resource"
+	OfPrompt   = "prompt"
+)
 
 // Needs is what a refused call still needs from a person. Kind is then
 // fault.Denied unless whoever can provide it does.
@@ -81,41 +90,60 @@ const (
 	ReasonToolChanged   = "tool changed after approval"
 	ReasonToolNotListed = "grant does not name this tool"
 	ReasonAccess        = "grant does not include the access needed"
+	ReasonPermit        = "permitted by policy"
+	ReasonForbid        = "forbidden by policy"
+	ReasonNoPermit      = "no policy permits it"
+	ReasonNeeds         = "policy asks for a person"
+	ReasonPolicyError   = "policy_error"
+	ReasonArgument      = "an argument that policies read cannot be compared exactly"
 )
 
-// Decide answers q by the rows in s. The default is a refusal, also for a nil
-// snapshot, an unknown access or an unknown state (hostile case P01,
-// TestP01EmptyRegistryDeniesAll). Tool names are compared byte for byte.
+// Decide answers q by the rows and the policies in s. The default is a refusal,
+// also for a nil snapshot, an unknown access or an unknown state (hostile case
+// P01, TestP01EmptyRegistryDeniesAll). Names are compared byte for byte.
 func Decide(s *registry.Snapshot, q Query) Decision {
-	d := Decision{Version: s.Version()}
+	return DecideWith(SetOf(s), s, q)
+}
+
+// DecideWith answers q as Decide does, with set as the operators' policies. What
+// goes wrong inside is a refusal (P02, TestP02PanicDenies).
+func DecideWith(set *Set, s *registry.Snapshot, q Query) Decision { return decideWith(set, s, q, nil) }
+
+func decideWith(set *Set, s *registry.Snapshot, q Query, known *memo) (d Decision) {
+	d = Decision{Version: s.Version(), Policy: set.Hash()}
+	defer func() {
+		if recover() != nil {
+			d = d.deny(fault.Denied, ReasonPolicyError)
+			d.Needs, d.Reasons = "", nil
+		}
+	}()
 	server, kind, reason := parties(s, q)
 	if reason != "" {
 		return d.deny(kind, reason)
 	}
-	grant := s.Grant(q.Principal.ID, q.Server)
-	if grant == nil {
+	if set.Broken() != "" {
+		return d.deny(fault.Denied, ReasonPolicyError)
+	}
+	c := &trial{memo: known, set: set, view: viewOf(s), q: q, server: server, agent: s.Agent(q.Principal.ID), grant: s.Grant(q.Principal.ID, q.Server)}
+	if c.grant == nil && !c.concerns() {
 		return d.deny(fault.ServerUnknown, ReasonNoGrant)
 	}
-	d.Grant = grant.Agent + "/" + grant.Server
+	if c.grant != nil {
+		d.Grant = c.grant.Agent + "/" + c.grant.Server
+	}
 	d.Need = q.Need
 	if d.Need == "" {
 		d.Need = registry.Read
 	}
 	if q.IsTool {
-		tool := server.Tool(q.Tool)
-		if reason := callable(server, tool); reason != "" {
+		c.tool = server.Tool(q.Tool)
+		if reason := callable(server, c.tool); reason != "" {
 			return d.deny(fault.ToolUnknown, reason)
 		}
-		d.Need = class(tool)
-		if len(grant.Tools) > 0 && !slices.Contains(grant.Tools, q.Tool) {
-			return d.deny(fault.Denied, ReasonToolNotListed)
-		}
+		d.Need = class(c.tool)
 	}
-	if !Includes(grant.Access, d.Need) {
-		return d.deny(fault.Denied, ReasonAccess)
-	}
-	d.Allow, d.Reason = true, ReasonGranted
-	return d
+	c.need = d.Need
+	return c.decide(d)
 }
 
 // parties checks that agent and server exist and take part.

@@ -1,16 +1,44 @@
 package policy
 
-import "ostiary.dev/ostiary/internal/registry"
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cedar-policy/cedar-go"
+	"github.com/cedar-policy/cedar-go/types"
+	"github.com/cedar-policy/cedar-go/x/exp/ast"
+
+	"ostiary.dev/ostiary/internal/registry"
+)
+
+// Limits of one set. A noun holds 1 MiB, so the text is bounded anyway.
+const (
+	maxSources = 64
+	maxText    = 512 << 10
+	maxRules   = 5000
+)
 
 // Source is one file of Cedar policies.
 type Source = registry.PolicySource
 
 // Problem is one thing that is wrong with a source.
 type Problem struct {
-	File    string
-	Line    int // from 1; 0 = the whole file
-	Column  int // from 1
-	Message string
+	File    string `json:"file"`
+	Line    int    `json:"line"`   // from 1; 0 = the whole file
+	Column  int    `json:"column"` // from 1; 0 = the whole line
+	Message string `json:"message"`
+}
+
+// String returns the problem as compilers write it.
+func (p Problem) String() string {
+	if p.Line == 0 {
+		return p.File + ": " + p.Message
+	}
+	return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Message)
 }
 
 // Set is the operators' policies, ready to decide with. It is immutable and
@@ -18,12 +46,22 @@ type Problem struct {
 type Set struct {
 	hash   string
 	broken string // why every call is refused; "" = it can be used
+	rules  []*rule
+	any    []*rule            // whose scope names neither one server nor one agent
+	home   map[string][]*rule // by the server that the scope names
+	owner  map[string][]*rule // by the agent, of those without a server
+	whole  bool               // ask every rule: tests compare that with the slice
 }
 
-// Compile checks sources against the schema that Schema makes of s, and returns
-// them ready to use, or every problem that was found and no Set.
-func Compile(s *registry.Snapshot, sources []Source) (*Set, []Problem) {
-	return &Set{hash: registry.PolicyHash(sources)}, nil
+// Rule is one policy of a set.
+type Rule struct {
+	ID     string            `json:"id"` // its @id, or "FILE#N"
+	Forbid bool              `json:"forbid"`
+	Needs  string            `json:"needs,omitempty"` // its @needs
+	Notes  map[string]string `json:"notes,omitempty"` // its annotations
+	Text   string            `json:"text"`            // Cedar
+	File   string            `json:"file"`
+	Line   int               `json:"line"`
 }
 
 // Hash returns the hash of the sources (registry.PolicyHash), "" of no set.
@@ -42,28 +80,290 @@ func (s *Set) Broken() string {
 	return s.broken
 }
 
-// Rule is one policy of a set.
-type Rule struct {
-	ID     string // its @id, or "FILE#N"
-	Forbid bool
-	Needs  string            // its @needs
-	Notes  map[string]string // its annotations
-	Text   string            // Cedar
-	File   string
-	Line   int
+// Rules returns the policies of the set in the order of their files.
+func (s *Set) Rules() []Rule {
+	if s == nil {
+		return nil
+	}
+	out := make([]Rule, 0, len(s.rules))
+	for _, r := range s.rules {
+		at := r.policy.Position()
+		out = append(out, Rule{ID: r.id, Forbid: r.forbid, Needs: r.notes["needs"], Notes: maps.Clone(r.notes), Text: r.text(), File: at.Filename, Line: at.Line})
+	}
+	return out
 }
 
-// Rules returns the policies of the set in the order of their files.
-func (s *Set) Rules() []Rule { return nil }
+// Compile checks sources against the schema that Schema makes of s, and returns
+// them ready to use, or every problem that was found and no Set.
+func Compile(s *registry.Snapshot, sources []Source) (*Set, []Problem) {
+	set, problems := load(sources)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	if problems = check(s, set.rules); len(problems) > 0 {
+		return nil, problems
+	}
+	return set, nil
+}
 
-// SetOf returns the set that is in force in s, nil when there is none.
-func SetOf(s *registry.Snapshot) *Set { return nil }
+// load parses sources. It does not check types: what a policy names may have
+// gone from the registry since it was applied.
+func load(sources []Source) (*Set, []Problem) {
+	set := &Set{hash: registry.PolicyHash(sources), home: map[string][]*rule{}, owner: map[string][]*rule{}}
+	problems := checkSources(sources)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	seen := map[string]bool{}
+	for _, source := range sources {
+		list, err := cedar.NewPolicyListFromBytes(source.Name, []byte(source.Text))
+		if err != nil {
+			problems = append(problems, syntax(source.Name, err))
+			continue
+		}
+		for i, p := range list {
+			r, wrongs := newRule(p, source.Name, i+1)
+			if seen[r.id] {
+				wrongs = append(wrongs, fmt.Sprintf("another policy has the id %q", r.id))
+			}
+			seen[r.id] = true
+			for _, text := range wrongs {
+				problems = append(problems, at(p, text))
+			}
+			set.add(r)
+		}
+	}
+	if len(set.rules) > maxRules {
+		problems = append(problems, Problem{File: sources[0].Name, Message: fmt.Sprintf("there are more than %d policies", maxRules)})
+	}
+	return set, problems
+}
 
-// ShadowOf returns the set that s tries beside the one in force, or nil.
-func ShadowOf(s *registry.Snapshot) *Set { return nil }
+func checkSources(sources []Source) (problems []Problem) {
+	total, names := 0, map[string]bool{}
+	for _, s := range sources {
+		switch total += len(s.Text); {
+		case s.Name == "" || len(s.Name) > 200 || strings.ContainsFunc(s.Name, func(r rune) bool { return r < ' ' || r == 0x7f }):
+			problems = append(problems, Problem{File: strconv.Quote(s.Name), Message: "a file needs a plain name of at most 200 bytes"})
+		case names[s.Name]:
+			problems = append(problems, Problem{File: s.Name, Message: "the file is there twice"})
+		}
+		names[s.Name] = true
+	}
+	switch {
+	case len(sources) > maxSources:
+		problems = append(problems, Problem{File: "policies", Message: fmt.Sprintf("there are more than %d files", maxSources)})
+	case total > maxText:
+		problems = append(problems, Problem{File: "policies", Message: fmt.Sprintf("the text is longer than %d bytes", maxText)})
+	}
+	return problems
+}
 
-// DecideWith answers q as Decide does, with set as the operators' policies.
-func DecideWith(set *Set, s *registry.Snapshot, q Query) Decision { return Decide(s, q) }
+var atPosition = regexp.MustCompile(`parse error at (?:<[^>]*>|[^ ]*?):?(\d+):(\d+) (.*)$`)
 
-// Schema returns the Cedar schema of s, in Cedar's own notation.
-func Schema(s *registry.Snapshot) string { return "" }
+// syntax makes a Problem of the parser's error.
+func syntax(file string, err error) Problem {
+	p := Problem{File: file, Message: strings.TrimPrefix(err.Error(), "parser error: ")}
+	if m := atPosition.FindStringSubmatch(p.Message); m != nil {
+		p.Line, _ = strconv.Atoi(m[1])
+		p.Column, _ = strconv.Atoi(m[2])
+		p.Message = "at " + m[3]
+	}
+	return p
+}
+
+func at(p *cedar.Policy, text string) Problem {
+	pos := p.Position()
+	return Problem{File: pos.Filename, Line: pos.Line, Column: pos.Column, Message: text}
+}
+
+// knownNotes are the annotations that policies may have. Others are refused: a
+// misspelt @needs would ask for nobody.
+var knownNotes = []string{"id", "needs", "reason", "title", "note", "owner"}
+
+var idForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$`)
+
+// newRule looks at one policy and says what is wrong with it.
+func newRule(p *cedar.Policy, file string, n int) (r *rule, wrongs []string) {
+	r = &rule{id: fmt.Sprintf("%s#%d", file, n), forbid: p.Effect() == cedar.Forbid, notes: map[string]string{}, policy: p, ast: (*ast.Policy)(p.AST())}
+	for k, v := range p.Annotations() {
+		r.notes[string(k)] = string(v)
+		if !slices.Contains(knownNotes, string(k)) {
+			wrongs = append(wrongs, fmt.Sprintf("the annotation @%s is not one of @%s", k, strings.Join(knownNotes, ", @")))
+		}
+	}
+	if id, ok := r.notes["id"]; ok {
+		r.id = id
+		if !idForm.MatchString(id) {
+			wrongs = append(wrongs, fmt.Sprintf("@id(%q) must be letters, digits and . _ / -, at most 100", id))
+		}
+	}
+	if needs, ok := r.notes["needs"]; ok {
+		if r.needs = needsOf(needs); r.needs == 0 {
+			wrongs = append(wrongs, fmt.Sprintf(`@needs(%q) must be "approval", "step-up" or both`, needs))
+		}
+	}
+	r.reads = readsOf(r.ast)
+	r.place()
+	return r, wrongs
+}
+
+// needsOf reads an annotation; 0 when it holds anything unknown.
+func needsOf(text string) (needs int) {
+	for _, word := range strings.Fields(text) {
+		switch Needs(word) {
+		case NeedsApproval:
+			needs |= needApproval
+		case NeedsStepUp:
+			needs |= needStepUp
+		default:
+			return 0
+		}
+	}
+	return needs
+}
+
+func (s *Set) add(r *rule) {
+	s.rules = append(s.rules, r)
+	r.n = len(s.rules)
+	switch {
+	case r.home != "":
+		s.home[r.home] = append(s.home[r.home], r)
+	case r.owner != "":
+		s.owner[r.owner] = append(s.owner[r.owner], r)
+	default:
+		s.any = append(s.any, r)
+	}
+}
+
+// place finds the one server or agent that the scope names.
+func (r *rule) place() {
+	switch v := r.ast.Resource.(type) {
+	case ast.ScopeTypeEq:
+		r.home = serverOf(v.Entity)
+	case ast.ScopeTypeIn:
+		r.home = serverOf(v.Entity)
+	case ast.ScopeTypeIsIn:
+		r.home = serverOf(v.Entity)
+	}
+	if r.home == "" {
+		r.home = actionHome(r.ast.Action)
+	}
+	if v, ok := r.ast.Principal.(ast.ScopeTypeEq); ok && v.Entity.Type == typeClient {
+		r.owner = string(v.Entity.ID)
+	}
+}
+
+func actionHome(scope ast.IsActionScopeNode) string {
+	switch v := scope.(type) {
+	case ast.ScopeTypeEq:
+		return serverOf(v.Entity)
+	case ast.ScopeTypeInSet:
+		home := ""
+		for i, e := range v.Entities {
+			server := serverOf(e)
+			if server == "" || i > 0 && server != home {
+				return ""
+			}
+			home = server
+		}
+		return home
+	}
+	return ""
+}
+
+// candidates returns the rules whose scope the trial is in: the slice of the
+// set that decides. What it leaves out could not match
+// (TestSliceAgreesWithWholeSet).
+func (s *Set) candidates(c *trial) []*rule {
+	if s == nil {
+		return nil
+	}
+	if s.whole {
+		return slices.Clone(s.rules)
+	}
+	out := make([]*rule, 0, 16)
+	for _, list := range [][]*rule{s.any, s.home[c.server.ID], s.owner[c.agent.ID]} {
+		for _, r := range list {
+			if r.inScope(c) {
+				out = append(out, r)
+			}
+		}
+	}
+	return out
+}
+
+// concerns reports whether some permit names, or does not exclude, the agent
+// and the server.
+func (s *Set) concerns(agent *registry.Agent, server string) bool {
+	if s == nil {
+		return false
+	}
+	for _, list := range [][]*rule{s.any, s.home[server], s.owner[agent.ID]} {
+		for _, r := range list {
+			if !r.forbid && memberOf(r.ast.Principal, agent) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (r *rule) inScope(c *trial) bool {
+	return actionIn(r.ast.Action, &c.target) && memberOf(r.ast.Principal, c.agent) && resourceIn(r.ast.Resource, c)
+}
+
+func actionIn(scope ast.IsActionScopeNode, t *target) bool {
+	switch v := scope.(type) {
+	case ast.ScopeTypeAll:
+		return true
+	case ast.ScopeTypeEq:
+		return v.Entity == t.action
+	case ast.ScopeTypeIn:
+		return v.Entity == t.action || v.Entity == t.group
+	case ast.ScopeTypeInSet:
+		return slices.Contains(v.Entities, t.action) || slices.Contains(v.Entities, t.group)
+	}
+	return true
+}
+
+// memberOf reports whether an agent is in a scope for principals.
+func memberOf(scope ast.IsScopeNode, agent *registry.Agent) bool {
+	is := func(e types.EntityUID) bool { return e.Type == typeClient && string(e.ID) == agent.ID }
+	in := func(e types.EntityUID) bool {
+		return is(e) || e == tenantUID || e.Type == typeRole && slices.Contains(agent.Roles, string(e.ID))
+	}
+	switch v := scope.(type) {
+	case ast.ScopeTypeAll:
+		return true
+	case ast.ScopeTypeEq:
+		return is(v.Entity)
+	case ast.ScopeTypeIn:
+		return in(v.Entity)
+	case ast.ScopeTypeIs:
+		return v.Type == typeClient
+	case ast.ScopeTypeIsIn:
+		return v.Type == typeClient && in(v.Entity)
+	}
+	return true
+}
+
+func resourceIn(scope ast.IsScopeNode, c *trial) bool {
+	of := c.target.resource
+	in := func(e types.EntityUID) bool {
+		return e == of || e == tenantUID || e.Type == typeServer && string(e.ID) == c.server.ID
+	}
+	switch v := scope.(type) {
+	case ast.ScopeTypeAll:
+		return true
+	case ast.ScopeTypeEq:
+		return v.Entity == of
+	case ast.ScopeTypeIn:
+		return in(v.Entity)
+	case ast.ScopeTypeIs:
+		return v.Type == of.Type
+	case ast.ScopeTypeIsIn:
+		return v.Type == of.Type && in(v.Entity)
+	}
+	return true
+}

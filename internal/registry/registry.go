@@ -83,6 +83,9 @@ type Server struct {
 	Examined bool     // Tools is the complete list of an examination: unknown tools are refused
 	Tools    []Tool
 
+	Labels []string // what it holds, for policies: "secret", "health"; sorted
+	Zone   string   // where it runs, for policies: "intern"; "" = not told
+
 	MessageBytes int           // 0 = the gateway's limit
 	CallTimeout  time.Duration // absolute limit of one call; 0 = the gateway's default
 	InFlight     int           // 0 = the gateway's default
@@ -104,6 +107,7 @@ type Tool struct {
 	Definition string // JSON as the server sent it; "" = named by the operator, never examined
 	Digest     string // hex SHA-256 of the canonical (key-ordered) definition
 	State      ToolState
+	Labels     []string // beside those of its server; sorted
 }
 
 // ToolState says whether a tool may be called.
@@ -122,9 +126,12 @@ type Agent struct {
 	ID        string // same form as a server's
 	Pseudonym string // what the log calls it; drawn at random, gone for good with its key
 	State     State
-	Era       string // "", "legacy" or "modern": pinned to one era
-	Basis     string // "operator" or "import"
-	Receipts  bool   // its answers carry a signed receipt
+	Era       string   // "", "legacy" or "modern": pinned to one era
+	Basis     string   // "operator" or "import"
+	Receipts  bool     // its answers carry a signed receipt
+	Roles     []string // for policies; sorted
+	Clearance []string // labels that it may see, for policies; sorted
+	Zone      string   // where it runs, for policies; "" = not told
 	Reason    string
 	By        string
 	CreatedAt time.Time
@@ -157,6 +164,7 @@ type Grant struct {
 	Server    string
 	Access    Access
 	Tools     []string // empty = every tool up to Access
+	Purpose   string   // what for; policies see it; "" = not told
 	By        string
 	Reason    string
 	CreatedAt time.Time
