@@ -109,7 +109,7 @@ func scanServer(row scanner) (s registry.Server, err error) {
 		s.Secrets = append(s.Secrets, registry.Secret(v))
 	}
 	for _, v := range tools {
-		s.Tools = append(s.Tools, registry.Tool(v))
+		s.Tools = append(s.Tools, registry.Tool{Name: v.Name, Access: v.Access, Definition: v.Definition, Digest: v.Digest, State: v.State})
 	}
 	return s, err
 }

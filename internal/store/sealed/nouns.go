@@ -81,7 +81,7 @@ func (t *tx) agentOf(v agentRow, revision int64) (registry.Agent, error) {
 	if err != nil {
 		return registry.Agent{}, err
 	}
-	return registry.Agent{ID: id, Pseudonym: v.Subject, State: registry.State(v.State), Era: v.Era, Receipts: v.Receipts, Basis: v.Basis, Reason: v.Reason, By: t.shown(v.By),
+	return registry.Agent{ID: id, Pseudonym: v.Subject, State: registry.State(v.State), Era: v.Era, Receipts: v.Receipts, Roles: slices.Clone(v.Roles), Clearance: slices.Clone(v.Clearance), Zone: v.Zone, Basis: v.Basis, Reason: v.Reason, By: t.shown(v.By),
 		CreatedAt: stamp(v.CreatedAt), UpdatedAt: stamp(v.UpdatedAt), Revision: revision - 1}, nil
 }
 
@@ -155,7 +155,7 @@ func (t *tx) putAgent(a registry.Agent, pseudonym string, put func(key, int64, a
 	if err != nil {
 		return err
 	}
-	return put(t.key(kindAgent, pseudonym), a.Revision+1, agentRow{Subject: pseudonym, State: string(a.State), Era: a.Era, Receipts: a.Receipts, Basis: a.Basis,
+	return put(t.key(kindAgent, pseudonym), a.Revision+1, agentRow{Subject: pseudonym, State: string(a.State), Era: a.Era, Receipts: a.Receipts, Roles: a.Roles, Clearance: a.Clearance, Zone: a.Zone, Basis: a.Basis,
 		Reason: a.Reason, By: by, CreatedAt: nanos(a.CreatedAt), UpdatedAt: nanos(a.UpdatedAt)})
 }
 
@@ -181,7 +181,7 @@ func (t *tx) grantOf(v grantRow) (registry.Grant, error) {
 	if err != nil {
 		return registry.Grant{}, err
 	}
-	return registry.Grant{Agent: agent, Server: v.Server, Access: registry.Access(v.Access), Tools: slices.Clone(v.Tools),
+	return registry.Grant{Agent: agent, Server: v.Server, Access: registry.Access(v.Access), Tools: slices.Clone(v.Tools), Purpose: v.Purpose,
 		By: t.shown(v.By), Reason: v.Reason, CreatedAt: stamp(v.CreatedAt)}, nil
 }
 
@@ -228,7 +228,7 @@ func (t *tx) putGrant(g registry.Grant) error {
 		return err
 	}
 	return t.put(t.key(kindGrant, pair(pseudonym, g.Server)), grantRow{Subject: pseudonym, Server: g.Server, Access: string(g.Access),
-		Tools: g.Tools, By: by, Reason: g.Reason, CreatedAt: nanos(g.CreatedAt)})
+		Tools: g.Tools, Purpose: g.Purpose, By: by, Reason: g.Reason, CreatedAt: nanos(g.CreatedAt)})
 }
 
 // DeleteGrant removes a grant.

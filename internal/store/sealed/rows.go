@@ -34,6 +34,8 @@ type serverRow struct {
 	Eras         []string      `json:"eras,omitempty"`
 	Examined     bool          `json:"examined,omitempty"`
 	Tools        []toolRow     `json:"tools,omitempty"`
+	Labels       []string      `json:"labels,omitempty"`
+	Zone         string        `json:"zone,omitempty"`
 	MessageBytes int           `json:"message_bytes,omitempty"`
 	CallTimeout  time.Duration `json:"call_timeout,omitempty"`
 	InFlight     int           `json:"in_flight,omitempty"`
@@ -55,18 +57,22 @@ type toolRow struct {
 	Definition string             `json:"definition,omitempty"`
 	Digest     string             `json:"digest,omitempty"`
 	State      registry.ToolState `json:"state,omitempty"`
+	Labels     []string           `json:"labels,omitempty"`
 }
 
 type agentRow struct {
-	Subject   string `json:"subject"`
-	State     string `json:"state"`
-	Era       string `json:"era,omitempty"`
-	Receipts  bool   `json:"receipts,omitempty"`
-	Basis     string `json:"basis,omitempty"`
-	Reason    string `json:"reason,omitempty"`
-	By        string `json:"by,omitempty"`
-	CreatedAt int64  `json:"created_at"`
-	UpdatedAt int64  `json:"updated_at"`
+	Subject   string   `json:"subject"`
+	State     string   `json:"state"`
+	Era       string   `json:"era,omitempty"`
+	Receipts  bool     `json:"receipts,omitempty"`
+	Roles     []string `json:"roles,omitempty"`
+	Clearance []string `json:"clearance,omitempty"`
+	Zone      string   `json:"zone,omitempty"`
+	Basis     string   `json:"basis,omitempty"`
+	Reason    string   `json:"reason,omitempty"`
+	By        string   `json:"by,omitempty"`
+	CreatedAt int64    `json:"created_at"`
+	UpdatedAt int64    `json:"updated_at"`
 }
 
 type tokenRow struct {
@@ -91,6 +97,7 @@ type grantRow struct {
 	Server    string   `json:"server"`
 	Access    string   `json:"access"`
 	Tools     []string `json:"tools,omitempty"`
+	Purpose   string   `json:"purpose,omitempty"`
 	By        string   `json:"by,omitempty"`
 	Reason    string   `json:"reason,omitempty"`
 	CreatedAt int64    `json:"created_at"`
@@ -118,7 +125,7 @@ func stamp(n int64) time.Time {
 func serverOf(v serverRow, revision int64) registry.Server {
 	s := registry.Server{ID: v.ID, State: registry.State(v.State), Transport: registry.Transport(v.Transport), URL: v.URL,
 		Private: v.Private, Command: slices.Clone(v.Command), Dir: v.Dir, PassEnv: slices.Clone(v.PassEnv), CAFile: v.CAFile, Pins: slices.Clone(v.Pins),
-		ClientCert: v.ClientCert, ClientKey: v.ClientKey, TLS12: v.TLS12, Eras: slices.Clone(v.Eras), Examined: v.Examined,
+		ClientCert: v.ClientCert, ClientKey: v.ClientKey, TLS12: v.TLS12, Eras: slices.Clone(v.Eras), Examined: v.Examined, Labels: slices.Clone(v.Labels), Zone: v.Zone,
 		MessageBytes: v.MessageBytes, CallTimeout: v.CallTimeout, InFlight: v.InFlight, Basis: v.Basis, Reason: v.Reason,
 		By: v.By, CreatedAt: stamp(v.CreatedAt), UpdatedAt: stamp(v.UpdatedAt), Revision: revision - 1}
 	for _, x := range v.Secrets {
@@ -133,7 +140,7 @@ func serverOf(v serverRow, revision int64) registry.Server {
 func rowOf(s registry.Server) serverRow {
 	v := serverRow{ID: s.ID, State: string(s.State), Transport: string(s.Transport), URL: s.URL,
 		Private: s.Private, Command: s.Command, Dir: s.Dir, PassEnv: s.PassEnv, CAFile: s.CAFile, Pins: s.Pins,
-		ClientCert: s.ClientCert, ClientKey: s.ClientKey, TLS12: s.TLS12, Eras: s.Eras, Examined: s.Examined,
+		ClientCert: s.ClientCert, ClientKey: s.ClientKey, TLS12: s.TLS12, Eras: s.Eras, Examined: s.Examined, Labels: s.Labels, Zone: s.Zone,
 		MessageBytes: s.MessageBytes, CallTimeout: s.CallTimeout, InFlight: s.InFlight, Basis: s.Basis, Reason: s.Reason,
 		By: s.By, CreatedAt: nanos(s.CreatedAt), UpdatedAt: nanos(s.UpdatedAt)}
 	for _, x := range s.Secrets {
