@@ -45,6 +45,10 @@ type Config struct {
 	// paths are its. Nil: there are none.
 	Pages http1.Handler
 	Page  func(path string) bool
+	// Challenge returns the parameters of the Bearer challenge at an endpoint:
+	// the place of its metadata and the scopes that an access needs, "" for
+	// what a client begins with. Nil: callers get no token anywhere.
+	Challenge func(endpoint, access string) string
 	// Forget is told of legacy sessions that ended without a DELETE.
 	Forget func(session string)
 }

@@ -203,7 +203,9 @@ func (f *face) plain(x *exchange.Exchange, final *wire.Message) {
 	}
 	switch {
 	case status == 401:
-		h = append(h, http1.Field{Name: "WWW-Authenticate", Value: `Bearer realm="ostiary"`})
+		h = append(h, http1.Field{Name: "WWW-Authenticate", Value: f.challenge(x)})
+	case x.Fault != nil && x.Fault.Kind == fault.ScopeMissing:
+		h = append(h, http1.Field{Name: "WWW-Authenticate", Value: f.challenge(x)})
 	case status == 405:
 		h = append(h, http1.Field{Name: "Allow", Value: "POST"})
 	case status == 429 || status == 503:

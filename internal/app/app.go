@@ -62,6 +62,9 @@ type Options struct {
 	Log     io.Writer     // where logs go; nil: nowhere
 	Wait    time.Duration // how long to wait for the directory's lock; 0: not at all
 	Clock   clock.Clock
+	// People knows who is signed in at the pages of the built-in issuer. Nil:
+	// nobody is.
+	People  issuer.Sessions
 	Exposed error // why a crash may leave this process's memory on a disk; nil: it cannot, or nobody looked
 }
 

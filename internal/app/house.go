@@ -95,10 +95,11 @@ func (a *App) newHouse() (*house, error) {
 	h := &house{budget: quota.NewBudget(int64(l.BufferedBytes)), rate: quota.NewRate(l.CallsPerMinute)}
 	h.forward = a.newForward(h.budget)
 	h.who = &identify.Step{Verifier: identity.NewVerifier(a.ring.MatchToken, keys.TrustDomain), Live: a.live, Clock: a.clock}
+	h.who.Verifier.Own = a.own()
 	h.may = &authorize.Step{Live: a.live, Drift: a.drifted.add}
 	pages, page := mount(a.pagesOf())
 	h.door = admit.New(admit.Config{
-		Pages: pages, Page: page,
+		Pages: pages, Page: page, Challenge: a.challenge(),
 		Names: c.ServedNames(), Origins: c.Listeners.Data.CORSOrigins, Trusted: prefixes(c.TrustedProxies), Handles: a.ring.Handles(), Clock: a.clock,
 		Budget: h.budget, Rate: h.rate, Wire: a.wireLimits(), Forget: h.forward.Forget,
 		Limits: admit.Limits{

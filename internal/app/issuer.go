@@ -10,10 +10,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"ostiary.dev/ostiary/internal/egress"
+	"ostiary.dev/ostiary/internal/identity"
 	"ostiary.dev/ostiary/internal/issuer"
 	"ostiary.dev/ostiary/internal/logs"
 	"ostiary.dev/ostiary/internal/registry"
@@ -21,13 +23,13 @@ import (
 
 // issuerScopes are what a token may have: the accesses, of which the broader
 // imply the narrower.
-var issuerScopes = []string{string(registry.Modify), string(registry.Read), string(registry.Write)}
+var issuerScopes = []string{identity.ScopeModify, identity.ScopeRead, identity.ScopeWrite}
 
 // issuerPages adds the pages of the built-in issuer.
 func (a *App) issuerPages(all map[string]http.Handler) {
 	c := a.config.Load().Identity.BuiltinIssuer
-	if !c.Enabled {
-		return
+	if !c.Enabled || a.config.Load().follows() {
+		return // whoever owns the store gives the tokens; followers accept them
 	}
 	a.issuer = issuer.New(issuer.Config{
 		Issuer: a.publicURL, Resource: a.isResource, Scopes: issuerScopes, Register: c.DynamicRegistration == "loopback",
@@ -64,15 +66,45 @@ func (a *App) isResource(uri string) bool {
 	if !ok {
 		return false
 	}
-	if path == "/mcp" {
-		return true
+	server, ok := serverIn(path)
+	return path == "/mcp" || ok && registry.ValidID(server) == nil
+}
+
+// own says how access tokens of the built-in issuer are verified. A token for
+// one server's endpoint is good there alone; one for /mcp is good for every
+// endpoint, because /mcp reaches all of them.
+func (a *App) own() *identity.Own {
+	if !a.config.Load().Identity.BuiltinIssuer.Enabled {
+		return nil
 	}
-	server, ok := strings.CutPrefix(path, "/s/")
-	if !ok {
+	people := a.sessions()
+	return &identity.Own{Issuer: a.publicURL,
+		Claims: func(token string, now time.Time) ([]byte, error) { return a.ring.VerifyToken("at+jwt", token, now) },
+		Audience: func(aud, endpoint string) bool {
+			return aud == a.publicURL()+"/mcp" || aud == a.publicURL()+endpointPath(endpoint)
+		},
+		Login: func(p identity.Principal) bool { return a.loginStands(people, p) },
+	}
+}
+
+// loginStands reports whether the consent behind a token stands: the login or
+// registered client is there, and the person may still act as the agent.
+func (a *App) loginStands(people issuer.Sessions, p identity.Principal) bool {
+	view := a.live.Load()
+	agent := view.Agent(p.ID)
+	if agent == nil {
 		return false
 	}
-	server, ok = strings.CutSuffix(server, "/mcp")
-	return ok && a.live.Load().Server(server) != nil
+	if p.Session == "" {
+		c := registry.Get[registry.OAuthClient](view, registry.KindOAuthClient, p.Client)
+		return c != nil && c.Agent == agent.Pseudonym
+	}
+	l := registry.Get[registry.Login](view, registry.KindLogin, p.Session)
+	if l == nil || l.Client != p.Client || l.Person != p.Person || l.Agent != agent.Pseudonym || !a.clock.Now().Before(l.Expires) {
+		return false
+	}
+	person, ok := people.Person(p.Person)
+	return ok && slices.Contains(person.Agents, p.ID)
 }
 
 // fetchDocument returns how client ID metadata documents are fetched: over
@@ -127,7 +159,12 @@ func documentFetcher(config *tls.Config, dial func(context.Context, string, stri
 }
 
 // sessions returns who is signed in.
-func (a *App) sessions() issuer.Sessions { return nobody{} }
+func (a *App) sessions() issuer.Sessions {
+	if a.options.People != nil {
+		return a.options.People
+	}
+	return nobody{}
+}
 
 // nobody is a gateway without people: nobody is signed in, and nobody can.
 type nobody struct{}

@@ -12,6 +12,7 @@ import (
 func (a *App) pagesOf() map[string]http.Handler {
 	all := map[string]http.Handler{}
 	a.issuerPages(all)
+	a.protectedPages(all)
 	return all
 }
 

@@ -103,7 +103,7 @@ func (s *Step) filterTools(x *exchange.Exchange) error {
 		if !ok {
 			return true
 		}
-		d := policy.Decide(x.View, policy.Query{Principal: x.Principal, Server: x.Endpoint, Method: "tools/call", Tool: name, IsTool: true})
+		d := decide(x.View, policy.Query{Principal: x.Principal, Server: x.Endpoint, Method: "tools/call", Tool: name, IsTool: true})
 		tool := x.Server.Tool(name)
 		if x.Server.Examined && differs(tool, v) {
 			drift = true

@@ -43,7 +43,7 @@ func (s *Step) Call(_ context.Context, x *exchange.Exchange) error {
 	}
 	x.Server = x.View.Server(x.Endpoint)
 	q := queryOf(x)
-	x.Decision = policy.Decide(x.View, q)
+	x.Decision = decide(x.View, q)
 	if !x.Decision.Allow {
 		return refusal(x)
 	}
@@ -77,6 +77,9 @@ func refusal(x *exchange.Exchange) error {
 	if x.Decision.Kind == fault.ServerUnknown {
 		return fault.New(fault.ServerUnknown)
 	}
+	if x.Decision.Kind == fault.ScopeMissing {
+		return fault.New(fault.ScopeMissing)
+	}
 	return fault.New(fault.Denied)
 }
 
@@ -103,7 +106,7 @@ func (s *Step) Still(x *exchange.Exchange) error {
 	if x.Join != nil || x.Server == nil {
 		return nil
 	}
-	if d := policy.Decide(s.Live.Load(), queryOf(x)); !d.Allow {
+	if d := decide(s.Live.Load(), queryOf(x)); !d.Allow {
 		return fault.New(fault.ServerUnknown)
 	}
 	return nil

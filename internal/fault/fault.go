@@ -42,7 +42,10 @@ const (
 	// identify.
 	Unauthenticated Kind = "unauthenticated"
 
-	// authorize. Towards the caller the next four look the same as unknown.
+	// authorize. A caller that was granted something learns when only its
+	// token's scope is too narrow, and can ask the person for more.
+	ScopeMissing Kind = "scope_missing"
+	// Towards the caller the next four look the same as unknown.
 	MethodUnknown      Kind = "method_unknown"
 	Denied             Kind = "denied"
 	ServerUnknown      Kind = "server_unknown"
@@ -108,6 +111,7 @@ var table = map[Kind]entry{
 	ClientGone:       {499, 31012, "The client closed the connection."},
 
 	Unauthenticated: {401, 31020, "Authenticate with a token or a client certificate."},
+	ScopeMissing:    {403, 31021, "The token's scope does not reach this."},
 
 	MethodUnknown:      {404, -32601, "Method not found."},
 	Denied:             {200, -32602, "Unknown or not available."},

@@ -33,6 +33,7 @@ func (s *Step) Caller(_ context.Context, x *exchange.Exchange) error {
 	if x.Parent != "" {
 		return nil
 	}
+	credential.Endpoint = x.Endpoint
 	view := s.Live.Load()
 	p, err := s.Verifier.Verify(credential, view, s.Clock.Now())
 	if err != nil {
@@ -75,6 +76,9 @@ func (s *Step) Still(x *exchange.Exchange) error {
 		if t == nil || t.Revoked || (!t.ExpiresAt.IsZero() && !now.Before(t.ExpiresAt)) {
 			return revoked("token is revoked or expired")
 		}
+	}
+	if own := s.Verifier.Own; p.Method == identity.ByIssuer && (own == nil || !own.Still(p, now)) {
+		return revoked("login or access token has ended")
 	}
 	if p.Serial != "" {
 		c := view.Certificate(p.Serial)

@@ -26,6 +26,7 @@ type Credential struct {
 	Malformed bool                // there were Authorization headers, none of them usable
 	Chain     []*x509.Certificate // verified by the TLS handshake, leaf first; nil if none
 	Local     string              // agent of the loopback-plaintext listener; only that listener sets it
+	Endpoint  string              // server that it was shown at, "" = all of them; identify sets it
 }
 
 // String returns a marker.
@@ -51,6 +52,7 @@ const (
 	ByBoth        = "token+certificate"
 	ByLoopback    = "loopback"
 	ByInternal    = "internal"
+	ByIssuer      = "issuer" // an access token of the built-in issuer
 )
 
 // Principal is who calls. It holds no secret and may be logged.
@@ -72,6 +74,8 @@ type Principal struct {
 	Strength Strength  // how strongly that person, or else the agent, proved itself
 	AuthTime time.Time // when the person did; zero = not told
 	Expires  time.Time // when the credential ends; zero = the registry tells
+	Session  string    // login of the built-in issuer that the token comes from and ends with
+	Client   string    // client_id in a token of the built-in issuer
 }
 
 // Strength is how strongly somebody proved who they are. Policies see its number.
@@ -99,6 +103,7 @@ type Directory interface {
 type Verifier struct {
 	match  func(token string, hash []byte) bool
 	domain string
+	Own    *Own // nil: there is no built-in issuer; set before use
 }
 
 // NewVerifier returns a verifier that compares tokens with match and accepts
@@ -149,7 +154,20 @@ func (v *Verifier) verify(c Credential, s Directory, now time.Time) (Principal, 
 		}
 		p.ID, p.Serial, p.Method = agent, serial, ByCertificate
 	}
-	if c.Token != "" {
+	if c.Token != "" && v.Own != nil && signed(c.Token) {
+		own, err := v.Own.verify(c.Token, c.Endpoint, now)
+		if err != nil {
+			return Principal{}, err
+		}
+		if p.ID != "" && p.ID != own.ID {
+			return Principal{}, errDisagree
+		}
+		own.Tenant, own.Kind, own.Serial = p.Tenant, p.Kind, p.Serial
+		if own.Serial != "" {
+			own.Strength = max(own.Strength, Bound)
+		}
+		p = own
+	} else if c.Token != "" {
 		agent, id, err := v.token(c.Token, s, now)
 		if err != nil {
 			return Principal{}, err

@@ -7,8 +7,10 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
+	"errors"
 	"fmt"
+	"math/big"
+	"strings"
 	"time"
 )
 
@@ -40,16 +42,8 @@ func (r *Ring) SignToken(typ string, claims []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	header, err := json.Marshal(struct {
-		Alg string `json:"alg"`
-		Kid string `json:"kid"`
-		Typ string `json:"typ"`
-	}{"ES256", d.hexID(), typ})
-	if err != nil {
-		return "", fmt.Errorf("sign a token: %w", err)
-	}
 	b64 := base64.RawURLEncoding
-	input := b64.EncodeToString(header) + "." + b64.EncodeToString(claims)
+	input := tokenHeader(d.hexID(), typ) + "." + b64.EncodeToString(claims)
 	sum := sha256.Sum256([]byte(input))
 	rr, ss, err := ecdsa.Sign(rand.Reader, key, sum[:])
 	if err != nil {
@@ -59,6 +53,79 @@ func (r *Ring) SignToken(typ string, claims []byte) (string, error) {
 	rr.FillBytes(sig[:32])
 	ss.FillBytes(sig[32:])
 	return input + "." + b64.EncodeToString(sig[:]), nil
+}
+
+// tokenHeader is the one header that a token under a key has, encoded.
+func tokenHeader(kid, typ string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES256","kid":"` + kid + `","typ":"` + typ + `"}`))
+}
+
+// ErrToken says that a token is not one that this gateway signed, or that its
+// key is not in force any more. It never says which.
+var ErrToken = errors.New("not a token of this gateway")
+
+// maxToken bounds a token, bytes.
+const maxToken = 8 << 10
+
+// VerifyToken returns the claims of a token that SignToken made with typ under
+// a key in force at now. The header is not parsed but compared with the ones
+// that we write, byte for byte, so that nothing in it can choose an algorithm
+// or a key (hostile cases A01 to A05, A16, TestVerifyTokenRefusals); base64 is
+// strict, so that a token has one spelling.
+func (r *Ring) VerifyToken(typ, token string, now time.Time) ([]byte, error) {
+	if len(token) > maxToken || strings.Count(token, ".") != 2 || strings.ContainsAny(token, "\r\n") {
+		return nil, ErrToken
+	}
+	all, err := r.TokenKeys(now)
+	if err != nil {
+		return nil, err
+	}
+	input, tail := token[:strings.LastIndexByte(token, '.')], token[strings.LastIndexByte(token, '.')+1:]
+	header, body, _ := strings.Cut(input, ".")
+	b64 := base64.RawURLEncoding.Strict()
+	sig, err := b64.DecodeString(tail)
+	if err != nil || len(sig) != 64 {
+		return nil, ErrToken
+	}
+	sum := sha256.Sum256([]byte(input))
+	for _, k := range all {
+		if header != tokenHeader(k.ID, typ) {
+			continue
+		}
+		if !ecdsa.Verify(k.Public, sum[:], new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:])) {
+			return nil, ErrToken
+		}
+		claims, err := b64.DecodeString(body)
+		if err != nil {
+			return nil, ErrToken
+		}
+		return claims, nil
+	}
+	return nil, ErrToken
+}
+
+// tokenSet is the public keys of one state of the keystore.
+type tokenSet struct {
+	of   *state
+	keys map[*dek]TokenKey
+}
+
+// tokenKeyOf returns the public half of a version; deriving it costs as much as
+// a signature, so each is kept until the keystore changes.
+func (r *Ring) tokenKeyOf(s *state, d *dek) (TokenKey, error) {
+	if set := r.tokens.Load(); set != nil && set.of == s {
+		return set.keys[d], nil
+	}
+	set := &tokenSet{of: s, keys: map[*dek]TokenKey{}}
+	for _, v := range s.keys[TokenSigning] {
+		k, err := tokenKeyOf(v.key)
+		if err != nil {
+			return TokenKey{}, err
+		}
+		set.keys[v.key] = k
+	}
+	r.tokens.Store(set)
+	return set.keys[d], nil
 }
 
 // TokenKeys returns the keys whose tokens are in force at now: the current one
@@ -77,7 +144,7 @@ func (r *Ring) TokenKeys(now time.Time) ([]TokenKey, error) {
 				break
 			}
 		}
-		k, err := tokenKeyOf(v.key)
+		k, err := r.tokenKeyOf(s, v.key)
 		if err != nil {
 			return nil, err
 		}

@@ -96,3 +96,46 @@ func TestTokenKeyOfOlderKeystore(t *testing.T) {
 		t.Error("the key that was made at a start is another one at the next")
 	}
 }
+
+// TestVerifyTokenRefusals: only what SignToken made verifies, in one spelling.
+func TestVerifyTokenRefusals(t *testing.T) {
+	r := newTestRing(t)
+	token := signed(t, r)
+	if claims, err := r.VerifyToken("at+jwt", token, epoch); err != nil || string(claims) != `{"iss":"x"}` {
+		t.Fatalf("%s %v", claims, err)
+	}
+	parts := strings.Split(token, ".")
+	b64 := base64.RawURLEncoding
+	head, err := b64.DecodeString(parts[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(old, replaced string) string {
+		return b64.EncodeToString([]byte(strings.Replace(string(head), old, replaced, 1))) + "." + parts[1] + "." + parts[2]
+	}
+	last := strings.IndexByte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", token[len(token)-1])
+	for name, bad := range map[string]string{
+		"A01 none":             with("ES256", "none"),
+		"A02 none, unsigned":   b64.EncodeToString([]byte(`{"alg":"none"}`)) + "." + parts[1] + ".",
+		"A03 HMAC":             with("ES256", "HS256"),
+		"A04 a key of its own": with(`{"alg"`, `{"jwk":{},"alg"`),
+		"A04 a key elsewhere":  with(`{"alg"`, `{"jku":"https://evil.example","alg"`),
+		"A16 unknown crit":     with(`{"alg"`, `{"crit":["x"],"alg"`),
+		"another typ":          with("at+jwt", "JWT"),
+		"unknown key":          with(`"kid":"`, `"kid":"0`),
+		"white space":          with(`,"kid"`, `, "kid"`),
+		"other claims":         parts[0] + "." + b64.EncodeToString([]byte(`{"iss":"y"}`)) + "." + parts[2],
+		"no signature":         parts[0] + "." + parts[1] + ".",
+		"zero signature":       parts[0] + "." + parts[1] + "." + b64.EncodeToString(make([]byte, 64)),
+		"second spelling":      token[:len(token)-1] + "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[last^1:last^1+1],
+		"padding":              token + "=",
+		"a line break":         token + "\n",
+		"four parts":           token + ".x",
+		"too long":             token + strings.Repeat("a", maxToken),
+		"nothing":              "",
+	} {
+		if _, err := r.VerifyToken("at+jwt", bad, epoch); err == nil {
+			t.Errorf("%s verifies", name)
+		}
+	}
+}

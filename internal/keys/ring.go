@@ -28,6 +28,7 @@ type Ring struct {
 	ca       *CA
 	subjects *subjects
 	macs     atomic.Pointer[tokenMACs]
+	tokens   atomic.Pointer[tokenSet]
 
 	handover sync.Map // origin -> nothing: checkpoints that both signers signed
 }

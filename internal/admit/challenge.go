@@ -1,0 +1,23 @@
+package admit
+
+import (
+	"ostiary.dev/ostiary/internal/exchange"
+	"ostiary.dev/ostiary/internal/fault"
+)
+
+// challenge says how to authenticate (RFC 6750 3, RFC 9728 5.1). It depends on
+// the endpoint's path and on whether there was a credential, never on what was
+// wrong with it or on whether there is such a server.
+func (f *face) challenge(x *exchange.Exchange) string {
+	c := `Bearer realm="ostiary"`
+	if f.door.cfg.Challenge == nil {
+		return c
+	}
+	if x.Fault != nil && x.Fault.Kind == fault.ScopeMissing {
+		return c + `, error="insufficient_scope", ` + f.door.cfg.Challenge(x.Endpoint, string(x.Decision.Need))
+	}
+	if f.r.Header.Count("Authorization") > 0 {
+		c += `, error="invalid_token"`
+	}
+	return c + ", " + f.door.cfg.Challenge(x.Endpoint, "")
+}
