@@ -10,7 +10,8 @@ import (
 var grantColumns = []string{"agent", "server", "access", "tools", "by", "createdAt"}
 
 func newAccess(c *cli) *cobra.Command {
-	return group("access", "Say which agent may use which server", newGrant(c), newRevoke(c), newGrants(c), newExplain(c))
+	return group("access", "Say which agent may use which server", newGrant(c), newRevoke(c), newGrants(c), newExplain(c),
+		newWhoCan(c), newWhatCan(c), newUnused(c), newRequest(c), newRequests(c), newAnswer(c, true), newAnswer(c, false))
 }
 
 func newGrant(c *cli) *cobra.Command {
@@ -68,22 +69,4 @@ func newGrants(c *cli) *cobra.Command {
 	cmd.Flags().StringVar(&q.Agent, "agent", "", "only of this agent")
 	cmd.Flags().StringVar(&q.Server, "server", "", "only for this server")
 	return cmd
-}
-
-func newExplain(c *cli) *cobra.Command {
-	return &cobra.Command{Use: "explain AGENT SERVER [TOOL]", Short: "Say what the gateway would decide, and why", Args: args(2, 3),
-		RunE: func(cmd *cobra.Command, given []string) error {
-			r := admin.Explain{Agent: given[0], Server: given[1]}
-			if len(given) == 3 {
-				r.Tool = given[2]
-			}
-			return c.with(cmd.Context(), func(api admin.API) error {
-				e, err := api.Explain(cmd.Context(), r)
-				if err != nil {
-					return err
-				}
-				return c.print(page{kind: "Explanation", items: []admin.Explanation{e}, wide: true,
-					columns: []string{"agent", "server", "tool", "allow", "reason", "need", "have", "version", "fix"}})
-			})
-		}}
 }

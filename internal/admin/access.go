@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
-	"ostiary.dev/ostiary/internal/identity"
 	"ostiary.dev/ostiary/internal/policy"
 	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/store"
@@ -149,16 +149,22 @@ func (o *operator) Explain(_ context.Context, r Explain) (Explanation, error) {
 	if view.Server(r.Server) == nil {
 		return Explanation{}, asError("server "+r.Server, registry.ErrNotFound)
 	}
-	q := policy.Query{
-		Principal: identity.Principal{Tenant: "default", Kind: "client", ID: r.Agent, Method: "internal"},
-		Server:    r.Server, Method: "tools/list", Need: registry.Read,
+	q, err := o.query(PolicyCase{Agent: r.Agent, Server: r.Server, Tool: r.Tool, Args: r.Args, At: r.At, IP: r.IP,
+		Purpose: r.Purpose, Strength: r.Strength, Approved: r.Approved})
+	if err != nil {
+		return Explanation{}, err
 	}
-	if r.Tool != "" {
-		q.Method, q.Tool, q.IsTool = "tools/call", r.Tool, true
+	set, err := o.setOf(view, r.Sources)
+	if err != nil {
+		return Explanation{}, err
 	}
-	d := policy.Decide(view, q)
+	d := policy.DecideWith(set, view, q)
 	e := Explanation{Agent: r.Agent, Server: r.Server, Tool: r.Tool, Allow: d.Allow, Reason: d.Reason,
-		Kind: string(d.Kind), Need: d.Need, Version: view.Version()}
+		Kind: string(d.Kind), Need: d.Need, Version: view.Version(), Decision: verdictOf(d), Reasons: reasonsOf(d),
+		Needs: string(d.Needs), Grant: d.Grant, Hash: set.Hash()}
+	if p := registry.Get[registry.Policy](view, registry.KindPolicy, registry.PolicyActive); p != nil && len(r.Sources) == 0 {
+		e.Policy = p.Version
+	}
 	if g := view.Grant(r.Agent, r.Server); g != nil {
 		e.Have = g.Access
 	}
@@ -172,6 +178,12 @@ func (o *operator) Explain(_ context.Context, r Explain) (Explanation, error) {
 func fixFor(view *registry.Snapshot, r Explain, d policy.Decision) string {
 	srv, agent, grant := view.Server(r.Server), view.Agent(r.Agent), view.Grant(r.Agent, r.Server)
 	switch {
+	case d.Needs == policy.NeedsApproval:
+		return "the call waits for a person: ostiary approval list"
+	case d.Needs == policy.NeedsStepUp:
+		return "the caller's person proves themselves again"
+	case len(d.Reasons) > 0 && agent.State == registry.Active && srv.State == registry.Active:
+		return "look at the policies " + strings.Join(d.Reasons, ", ") + ": ostiary policy show"
 	case agent.State == registry.Suspended:
 		return "ostiary agent resume " + r.Agent
 	case agent.State != registry.Active:

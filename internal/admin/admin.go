@@ -54,6 +54,10 @@ type Config struct {
 	Witnesses Witnesses // nil: no witness is asked
 
 	Follows error // another gateway changes the store: what every change gets; nil: this one does
+	// Policy is what the configuration says about policies now; nil: nothing.
+	Policy func() PolicyRules
+	// Shadow tells how the shadow of that hash compares; nil: nothing was decided.
+	Shadow func(hash string) PolicyTrial
 
 	// RootKey says whether a root key outside the data directory can be used
 	// now. Nil: it lies in the data directory.
@@ -106,7 +110,7 @@ func New(cfg Config) (*Admin, error) {
 	}
 	a.base = view
 	cfg.Live.Swap(view)
-	return a, nil
+	return a, a.noteFlaw()
 }
 
 // Refresh makes the live view of the rows that another gateway has changed.
@@ -218,7 +222,7 @@ func (o *operator) next(s store.Store) (*registry.Snapshot, error) {
 		return nil, err
 	}
 	if touched := s.Touched(); !touched.Whole && o.base.Version() == before {
-		return patched(s, o.base, touched)
+		return o.patched(s, o.base, touched)
 	}
 	return o.load(s, version)
 }

@@ -2,8 +2,11 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
+	"ostiary.dev/ostiary/internal/identity"
+	"ostiary.dev/ostiary/internal/policy"
 	"ostiary.dev/ostiary/internal/registry"
 )
 
@@ -71,6 +74,8 @@ type API interface {
 
 	WitnessList(context.Context, None) ([]WitnessView, error)
 	ChangeWitness(context.Context, WitnessChange) (Done[[]WitnessView], error)
+
+	PolicyAPI
 }
 
 // None is the request of a method that needs no argument.
@@ -276,6 +281,14 @@ type Explain struct {
 	Agent  string `json:"agent"`
 	Server string `json:"server"`
 	Tool   string `json:"tool,omitempty"` // "" = listing and reading
+
+	Args     json.RawMessage   `json:"args,omitempty"` // none: would some be allowed?
+	At       *time.Time        `json:"at,omitempty"`
+	IP       string            `json:"ip,omitempty"`
+	Purpose  string            `json:"purpose,omitempty"`
+	Strength identity.Strength `json:"strength,omitempty"`
+	Approved bool              `json:"approved,omitempty"`
+	Sources  []policy.Source   `json:"sources,omitempty"` // decide by these policies; none: by those in force
 }
 
 // Explanation is a decision in words.
@@ -288,8 +301,16 @@ type Explanation struct {
 	Kind    string          `json:"kind,omitempty"`
 	Need    registry.Access `json:"need,omitempty"`
 	Have    registry.Access `json:"have,omitempty"`
-	Version uint64          `json:"version"`       // of the registry that decided
-	Fix     string          `json:"fix,omitempty"` // a command that would allow it
+	Version uint64          `json:"version"` // of the registry that decided
+
+	Decision string   `json:"decision"`         // allow, deny or needs
+	Reasons  []string `json:"reasons"`          // Reason, then the ids of the policies that decided
+	Needs    string   `json:"needs,omitempty"`  // what a person has to do: approval, step-up
+	Grant    string   `json:"grant,omitempty"`  // that was found
+	Policy   uint64   `json:"policy_version"`   // 0: the grants alone decide
+	Hash     string   `json:"policy,omitempty"` // of the policies that decided
+
+	Fix string `json:"fix,omitempty"` // a command that would allow it
 }
 
 // Attach asks for what a local client needs to reach a server as an agent.

@@ -237,6 +237,7 @@ func story(t *testing.T, api API) map[string]string {
 	note("FinishLogin", u4, err)
 	u5, err := api.RemoveCredential(ctx, RemoveCredential{CredentialRef: login, Change: why})
 	note("RemoveCredential", u5, err)
+	policyStory(t, api, note)
 	return answers
 }
 

@@ -48,6 +48,9 @@ var kinds = map[string]auditlog.Kind{
 	"key.recover":       auditlog.KeyRotated,
 	"key.destroy":       auditlog.KeyDestroyed,
 	"subject.erase":     auditlog.ErasureExecuted,
+	"policy.apply":      auditlog.PolicyApplied,
+	"policy.rollback":   auditlog.PolicyApplied,
+	"policy.shadow":     auditlog.PolicyApplied,
 }
 
 func kindOf(action string) auditlog.Kind {

@@ -14,7 +14,7 @@ import (
 // (BenchmarkChangeOfMany). TestPatchedViews holds it to what load reads. Rows
 // that somebody else changed are found by the sweep and by the next start; once
 // one was found, every change reads everything and is refused.
-func patched(s store.Store, base *registry.Snapshot, touched registry.Touched) (*registry.Snapshot, error) {
+func (a *Admin) patched(s store.Store, base *registry.Snapshot, touched registry.Touched) (*registry.Snapshot, error) {
 	var p registry.Patch
 	servers, err := some(touched.Servers, s.Server)
 	if err != nil {
@@ -58,6 +58,9 @@ func patched(s store.Store, base *registry.Snapshot, touched registry.Touched) (
 		case err != nil:
 			return nil, fmt.Errorf("read changed nouns: %w", err)
 		default:
+			if n, err = vouched(a.cfg.Ring, n); err != nil {
+				return nil, fmt.Errorf("read changed nouns: %w", err)
+			}
 			put = append(put, n)
 		}
 	}
@@ -123,7 +126,23 @@ func (a *Admin) load(s store.Store, version uint64) (*registry.Snapshot, error) 
 		if err != nil {
 			return nil, fmt.Errorf("read nouns: %w", err)
 		}
-		nouns = append(nouns, some...)
+		for _, n := range some {
+			if n, err = vouched(a.cfg.Ring, n); err != nil {
+				return nil, fmt.Errorf("read nouns: %w", err)
+			}
+			nouns = append(nouns, n)
+		}
+	}
+	active, _, err := activeOf(s)
+	if err != nil {
+		return nil, fmt.Errorf("read the policies: %w", err)
+	}
+	broken, err := inForce(s, active)
+	if err != nil {
+		return nil, fmt.Errorf("read the policies: %w", err)
+	}
+	if broken != nil {
+		nouns = append(nouns, *broken)
 	}
 	return registry.NewSnapshot(version, servers, agents, tokens, certs, grants).WithNouns(nouns, nil)
 }
