@@ -33,9 +33,8 @@ func NewSession(c *Client, vault Vault) *Session {
 	return &Session{client: c, vault: vault, turn: make(chan struct{}, 1)}
 }
 
-// Subject is the caller's own token and its type, for an exchange. It prints
-// as a marker.
-type Subject struct{ Token, Type string }
+// Subject is the caller's own token, for an exchange. It prints as a marker.
+type Subject struct{ Token string }
 
 // String returns a marker.
 func (s Subject) String() string { return "[subject]" }
@@ -314,7 +313,10 @@ func (s *Session) exchanged(ctx context.Context, ch Challenge, who Subject) erro
 	} else {
 		st = State{Issuer: set.Issuer, Resource: p.Resource, ClientID: set.ClientID, Auth: s.client.method(p, set.ClientSecret != "")}
 	}
-	form := url.Values{"grant_type": {grantExchange}, "subject_token": {who.Token}, "subject_token_type": {who.Type}}
+	form := url.Values{"grant_type": {grantExchange}, "subject_token": {who.Token}, "subject_token_type": {typeAccess}}
+	if set.SubjectType != "" {
+		form.Set("subject_token_type", set.SubjectType)
+	}
 	if set.Grant == Assertion {
 		return s.idJAG(ctx, p, st, form, who)
 	}
