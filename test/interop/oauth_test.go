@@ -1,0 +1,334 @@
+package interop
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/auth"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/modelcontextprotocol/go-sdk/oauthex"
+
+	"ostiary.dev/ostiary/internal/app"
+	"ostiary.dev/ostiary/internal/identity"
+	"ostiary.dev/ostiary/internal/issuer"
+	"ostiary.dev/ostiary/test/doortest"
+)
+
+// signedIn is a login room with one person, who is signed in wherever the
+// cookie says so, until she is removed.
+type signedIn struct{ gone atomic.Bool }
+
+func (s *signedIn) alice() issuer.Person {
+	return issuer.Person{Name: "Alice", Pseudonym: "p-alice", Agents: []string{"helper"}, Strength: identity.TwoStep, AuthTime: time.Now(), Session: "s-1"}
+}
+
+func (s *signedIn) Session(r *http.Request) (issuer.Person, bool) {
+	c, err := r.Cookie("who")
+	return s.alice(), err == nil && c.Value == "alice" && !s.gone.Load()
+}
+
+func (s *signedIn) Require(w http.ResponseWriter, _ *http.Request, to string) {
+	w.Header().Set("Location", "/login?next="+url.QueryEscape(to))
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+func (s *signedIn) Person(pseudonym string) (issuer.Person, bool) {
+	return s.alice(), pseudonym == "p-alice" && !s.gone.Load()
+}
+
+// oauthGate is a gateway with its built-in issuer, one server and one person.
+type oauthGate struct {
+	people *signedIn
+	url    string // of /mcp
+	issuer string
+	ca     string // file
+	client *http.Client
+	urls   string // of the browser
+}
+
+func newOAuthGate(t *testing.T) *oauthGate {
+	t.Helper()
+	door := doortest.Gateway(t, doortest.Options{Down: true, Agents: []string{"helper"},
+		Servers: []doortest.Server{{Name: "everything", URL: "http://" + startGoServer(t, true)}}})
+	g := &oauthGate{people: &signedIn{}, url: "https://" + door.Data + "/mcp", issuer: "https://" + door.Data, ca: filepath.Join(door.Dir, "ca.pem")}
+	a, err := app.Open(t.Context(), door.Dir, app.Options{People: g.people, Log: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ready, ended := make(chan string, 1), make(chan error, 1)
+	go func() { ended <- a.Up(ctx, app.UpOptions{Ready: func(at string) { ready <- at }}) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	select {
+	case <-ready:
+	case err := <-ended:
+		ended <- err
+		t.Fatal(err)
+	}
+	pem, err := os.ReadFile(g.ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13}}
+	t.Cleanup(transport.CloseIdleConnections)
+	g.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	browser := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.WriteString(w, g.browse(t, r.URL.Query().Get("url"))); err != nil {
+			t.Error(err)
+		}
+	}))
+	t.Cleanup(browser.Close)
+	g.urls = browser.URL
+	return g
+}
+
+var consentForm = regexp.MustCompile(`name="request" value="([^"]*)"`)
+
+// browse opens an authorization URL as Alice, allows what is asked, and returns
+// where she is sent.
+func (g *oauthGate) browse(t *testing.T, target string) string {
+	page := g.open(t, "GET", target, "")
+	m := consentForm.FindStringSubmatch(page.body)
+	if page.status != http.StatusOK || m == nil {
+		t.Errorf("the consent page: %d %s %s", page.status, page.location, page.body)
+		return ""
+	}
+	form := url.Values{"request": {m[1]}, "agent": {"helper"}, "decision": {"allow"}}
+	return g.open(t, "POST", g.issuer+"/oauth/authorize", form.Encode()).location
+}
+
+type opened struct {
+	status         int
+	location, body string
+}
+
+func (g *oauthGate) open(t *testing.T, method, target, body string) opened {
+	r, err := http.NewRequest(method, target, strings.NewReader(body))
+	if err != nil {
+		t.Error(err)
+		return opened{}
+	}
+	r.AddCookie(&http.Cookie{Name: "who", Value: "alice"})
+	if body != "" { // as a browser sends its own page's form
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Origin", g.issuer)
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+	}
+	resp, err := g.client.Do(r)
+	if err != nil {
+		t.Error(err)
+		return opened{}
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	return opened{resp.StatusCode, resp.Header.Get("Location"), string(text)}
+}
+
+// oauthReport is what the clients of other languages print.
+type oauthReport struct {
+	Text      string `json:"text"`
+	Again     string `json:"again"`
+	Refreshed bool   `json:"refreshed"`
+	Scope     string `json:"scope"`
+	Issuer    string `json:"iss"`
+}
+
+const (
+	oauthTool = "everything__test_simple_text" // as /mcp names it
+	oauthText = "This is a simple text response for testing."
+)
+
+// TestStandardLogin: the OAuth clients inside three SDKs discover the issuer
+// from a 401, register, log in, call a tool, and refresh.
+func TestStandardLogin(t *testing.T) {
+	for name, run := range map[string]func(*testing.T, *oauthGate) oauthReport{
+		"go":           goLogin,
+		"typescript 1": func(t *testing.T, g *oauthGate) oauthReport { return g.script(t, node(t), "clients/oauth.mjs", 1) },
+		"typescript 2": func(t *testing.T, g *oauthGate) oauthReport { return g.script(t, node(t), "clients/oauth.mjs", 2) },
+		"python": func(t *testing.T, g *oauthGate) oauthReport {
+			return g.script(t, need(t, ".venv/bin/python"), "clients/oauth.py", 0)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newOAuthGate(t)
+			got := run(t, g)
+			if got.Text != oauthText || got.Again != oauthText || !got.Refreshed || got.Issuer != g.issuer || !strings.Contains(got.Scope, identity.ScopeModify) {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// script runs a client of another language.
+func (g *oauthGate) script(t *testing.T, interpreter, path string, generation int) oauthReport {
+	t.Helper()
+	if generation != 0 {
+		need(t, everything) // installed together
+	}
+	plan, err := json.Marshal(map[string]any{"url": g.url, "browser": g.urls, "ca": g.ca, "tool": oauthTool, "generation": generation})
+	if err != nil {
+		t.Fatal(err)
+	}
+	full, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), clientTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, interpreter, full, string(plan))
+	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "NODE_EXTRA_CA_CERTS="+g.ca)
+	r := doortest.Run(t, cmd)
+	var out oauthReport
+	if r.Code != 0 || json.Unmarshal([]byte(r.Stdout), &out) != nil {
+		t.Fatalf("the client failed, exit %d\n%s%s", r.Code, r.Stdout, r.Stderr)
+	}
+	return out
+}
+
+// goLogin logs in with the Go SDK. Its sessions refresh when a token has
+// expired, which nobody waits for here: the refresh is done by hand with what
+// it was given.
+func goLogin(t *testing.T, g *oauthGate) oauthReport {
+	t.Helper()
+	const redirect = "http://127.0.0.1:45678/callback"
+	var out oauthReport
+	handler, err := auth.NewAuthorizationCodeHandler(&auth.AuthorizationCodeHandlerConfig{
+		Client: g.client, RedirectURL: redirect,
+		DynamicClientRegistrationConfig: &auth.DynamicClientRegistrationConfig{Metadata: &oauthex.ClientRegistrationMetadata{
+			ClientName: "Go", RedirectURIs: []string{redirect}, GrantTypes: []string{"authorization_code", "refresh_token"}, TokenEndpointAuthMethod: "none",
+		}},
+		AuthorizationCodeFetcher: func(_ context.Context, args *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
+			back, err := url.Parse(g.browse(t, args.URL))
+			if err != nil {
+				return nil, err
+			}
+			q := back.Query()
+			out.Issuer = q.Get("iss")
+			return &auth.AuthorizationResult{Code: q.Get("code"), State: q.Get("state"), Iss: q.Get("iss")}, nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := func() string {
+		c := mcp.NewClient(&mcp.Implementation{Name: "oauth", Version: "1"}, nil)
+		s, err := c.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: g.url, HTTPClient: g.client, OAuthHandler: handler}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: oauthTool, Arguments: map[string]any{}})
+		if err != nil || len(r.Content) != 1 {
+			t.Fatalf("call: %v %v", r, err)
+		}
+		text, _ := r.Content[0].(*mcp.TextContent)
+		return text.Text
+	}
+	out.Text = call()
+	source, err := handler.TokenSource(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := source.Token()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.Scope, _ = token.Extra("scope").(string)
+	out.Refreshed = token.RefreshToken != ""
+	out.Again = call()
+	return out
+}
+
+// TestLoginEnds: what a person allowed ends with the person, on the next
+// request, and says again where to log in.
+func TestLoginEnds(t *testing.T) {
+	g := newOAuthGate(t)
+	token := g.token(t, "mcp:read")
+	try := func() (int, string) {
+		r, err := http.NewRequest("POST", g.url, strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":`+
+			`{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k, v := range map[string]string{"Authorization": "Bearer " + token, "Content-Type": "application/json", "Accept": "application/json, text/event-stream",
+			"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/list"} {
+			r.Header.Set(k, v)
+		}
+		resp, err := g.client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode, resp.Header.Get("WWW-Authenticate")
+	}
+	if status, _ := try(); status != http.StatusOK {
+		t.Fatalf("with a token: %d", status)
+	}
+	g.people.gone.Store(true)
+	status, challenge := try()
+	if status != http.StatusUnauthorized || !strings.Contains(challenge, `error="invalid_token"`) ||
+		!strings.Contains(challenge, `resource_metadata="`+g.issuer+`/.well-known/oauth-protected-resource/mcp"`) {
+		t.Errorf("afterwards: %d %s", status, challenge)
+	}
+}
+
+// token logs in by hand and returns an access token.
+func (g *oauthGate) token(t *testing.T, scope string) string {
+	t.Helper()
+	var client struct {
+		ID string `json:"client_id"`
+	}
+	post := func(path, kind, body string, into any) {
+		t.Helper()
+		resp, err := g.client.Post(g.issuer+path, kind, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if err := json.NewDecoder(resp.Body).Decode(into); err != nil || !slices.Contains([]int{200, 201}, resp.StatusCode) {
+			t.Fatalf("%s: %d %v", path, resp.StatusCode, err)
+		}
+	}
+	const redirect = "http://127.0.0.1:45678/callback"
+	post("/oauth/register", "application/json", `{"client_name":"by hand","redirect_uris":["`+redirect+`"]}`, &client)
+	q := url.Values{"client_id": {client.ID}, "redirect_uri": {redirect}, "response_type": {"code"}, "scope": {scope}, "resource": {g.url},
+		"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"}} // RFC 7636, appendix B
+	back, err := url.Parse(g.browse(t, g.issuer+"/oauth/authorize?"+q.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out struct {
+		Access string `json:"access_token"`
+	}
+	post("/oauth/token", "application/x-www-form-urlencoded", url.Values{"grant_type": {"authorization_code"}, "client_id": {client.ID},
+		"code": {back.Query().Get("code")}, "code_verifier": {"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"}}.Encode(), &out)
+	return out.Access
+}
