@@ -207,6 +207,7 @@ func (a *App) open(ctx context.Context) error {
 		Store: a.store, Ring: a.ring, Live: a.live, Recorder: a.record, Clock: a.clock, Gateway: a.gateway, Book: a.book,
 		Archiver: archiver{a}, RootKey: a.rootKey(), Follows: a.ownerRefusal(),
 		Witnesses: a.keeper,
+		Policy: a.policyRules,
 	})
 	if err != nil {
 		return err

@@ -42,8 +42,24 @@ type Config struct {
 	// changes. Each still has to be approved once by hand. A server that is
 	// taken out of the list stays registered.
 	Servers []ServerConfig `yaml:"servers" reload:"hot"`
+	// Policy is where the operators' policies come from, and who may apply
+	// them.
+	Policy PolicyConfig `yaml:"policy"`
 	// Logs is what the gateway prints for its operators, on stderr.
 	Logs Logs `yaml:"logs" source:"any"`
+}
+
+// PolicyConfig is about policies in Cedar, beside grants.
+type PolicyConfig struct {
+	// Dir is a directory whose *.cedar files are the policies: they are
+	// applied when the gateway starts and on SIGHUP, and operators cannot apply
+	// others. Invalid files change nothing and degrade readiness; a gateway that
+	// has no earlier version does not start with them. Default: operators apply
+	// policies.
+	Dir string `yaml:"dir"`
+	// FourEyes asks for two operators: one proposes policies, another one
+	// applies them.
+	FourEyes bool `yaml:"four_eyes"`
 }
 
 // Listeners are the addresses that the gateway serves, each in its own role.

@@ -76,6 +76,7 @@ func same(a, b os.FileInfo) bool {
 // is reported and waits for a restart. When it is not, the old one stays and
 // readiness says so.
 func (a *App) Reload(ctx context.Context) {
+	defer a.reloadPolicies(ctx)
 	text, err := readConfig(a.file)
 	if err != nil {
 		a.keepOld(err)

@@ -29,6 +29,9 @@ func (a *App) Serve(ctx context.Context) error {
 	}
 	defer h.forward.Close()
 	a.admin.SetProber(h.forward)
+	if err := a.startPolicies(ctx); err != nil {
+		return err
+	}
 	a.reloaded = func(c *Config) { h.rate.Set(c.Limits.CallsPerMinute) }
 	a.health.Watch(checkWitness, a.keeper.health)
 	a.health.Watch(checkLog, a.logHealth)
