@@ -188,6 +188,9 @@ func (r *remote) barred(err error) error {
 		return err
 	}
 	e := fault.Newf(fault.UpstreamBad, "The server did not accept the gateway's credential; an operator can renew it with: ostiary server login %s", r.srv.ID)
+	if errors.Is(err, oauth.ErrBusy) {
+		e = fault.New(fault.UpstreamUnreachable)
+	}
 	if errors.Is(err, oauth.ErrSubject) {
 		e = fault.Newf(fault.UpstreamBad, "The server takes callers with a token of their identity provider only.")
 	}

@@ -57,6 +57,8 @@ var (
 	ErrRefused = errors.New("authorization at the server is refused")
 	// ErrConflict says that another node changed the state meanwhile.
 	ErrConflict = errors.New("the stored tokens changed meanwhile")
+	// ErrBusy says that another node is renewing the token now.
+	ErrBusy = errors.New("the token is being renewed")
 	// ErrSubject says that the caller brought no token that could be exchanged.
 	ErrSubject = errors.New("the caller has no token to exchange")
 )
@@ -122,6 +124,7 @@ type State struct {
 	Refresh  string    `json:"refresh,omitempty"`
 	Scope    string    `json:"scope,omitempty"`
 	Expires  time.Time `json:"expires,omitzero"` // zero = not told
+	Lease    time.Time `json:"lease,omitzero"`   // until when one node has the refresh token to itself
 	Login    bool      `json:"login,omitempty"`  // the refresh token was used up or refused
 }
 

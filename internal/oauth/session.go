@@ -75,6 +75,9 @@ func (s *Session) Token(ctx context.Context, who Subject) (string, error) {
 		return "", nil
 	}
 	err := s.renew(ctx, Challenge{Status: 401}, who)
+	if errors.Is(err, ErrBusy) && s.client.cfg.Clock.Now().Before(s.state.Expires) {
+		return s.state.Token, nil // it still holds while another node renews it
+	}
 	return s.state.Token, err
 }
 
@@ -264,38 +267,51 @@ func (s *Session) byPerson(ctx context.Context, ch Challenge, who Subject) error
 	return s.keep(ctx, st, Subject{})
 }
 
-// refresh uses the refresh token. When another node was faster, its outcome
-// counts: a rotated token is used once only.
+// refresh uses the refresh token, which rotates and may be used once only: a
+// second use looks like theft to an authorization server, which then ends the
+// login. So a node first stores that it is about to; one that loses that race
+// waits for nothing and says ErrBusy.
 func (s *Session) refresh(ctx context.Context, ch Challenge) error {
 	before := s.version
 	if err := s.reload(ctx); err != nil {
 		return err
 	}
-	if s.version != before && s.state.Token != "" && s.fresh() {
+	now := s.client.cfg.Clock.Now()
+	switch {
+	case s.version != before && s.state.Token != "" && s.fresh():
 		return nil
+	case now.Before(s.state.Lease):
+		return ErrBusy
+	case s.state.Login:
+		return ErrLogin
 	}
+	st := s.state
+	st.Lease = now.Add(fetchTime)
+	if err := s.keep(ctx, st, Subject{}); errors.Is(err, ErrConflict) {
+		return ErrBusy
+	} else if err != nil {
+		return err
+	}
+	next, err := s.rotated(ctx, ch)
+	if err != nil {
+		next = s.state
+	}
+	next.Lease = time.Time{}
+	return errors.Join(err, s.keep(ctx, next, Subject{}))
+}
+
+// rotated returns the state after one use of the refresh token.
+func (s *Session) rotated(ctx context.Context, ch Challenge) (State, error) {
 	p, st, err := s.prepared(ctx, ch)
 	if err != nil {
-		return err
+		return st, err
 	}
 	if st.Refresh == "" {
-		return ErrLogin // the authorization server is another one
+		return st, ErrLogin // the authorization server is another one
 	}
 	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {st.Refresh}}
-	if err := s.client.token(ctx, p.Token, form, &st); err != nil {
-		if errors.Is(err, errGrant) {
-			version := s.version
-			if again := s.reload(ctx); again == nil && s.version != version && s.fresh() {
-				return nil
-			}
-		}
-		return err
-	}
-	err = s.keep(ctx, st, Subject{})
-	if errors.Is(err, ErrConflict) {
-		return s.reload(ctx)
-	}
-	return err
+	err = s.client.token(ctx, p.Token, form, &st)
+	return st, err
 }
 
 // exchanged trades the caller's token for one for the server.
