@@ -142,7 +142,8 @@ func documentFetcher(config *tls.Config, dial func(context.Context, string, stri
 			return nil, err
 		}
 		body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
-		err = errors.Join(err, resp.Body.Close())
+		// What was cut off when the time was over can look whole.
+		err = errors.Join(err, ctx.Err(), resp.Body.Close())
 		kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 		switch {
 		case err != nil:

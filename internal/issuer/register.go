@@ -69,7 +69,7 @@ func (i *Issuer) register(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusCreated, map[string]any{
 		"client_id": id, "client_id_issued_at": now.Unix(), "client_name": kept.Name, "redirect_uris": kept.Redirects,
 		"token_endpoint_auth_method": "none", "application_type": "native",
-		"grant_types": []string{grantCode, grantRefresh}, "response_types": []string{"code"},
+		"grant_types": []string{grantCode, grantRefresh, grantDevice}, "response_types": []string{"code"},
 	})
 }
 

@@ -1,11 +1,13 @@
 package interop
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -211,6 +213,66 @@ func (g *oauthGate) script(t *testing.T, interpreter, path string, generation in
 		t.Fatalf("the client failed, exit %d\n%s%s", r.Code, r.Stdout, r.Stderr)
 	}
 	return out
+}
+
+// TestMCPRemoteLogin: mcp-remote, which brings clients that know stdio only to
+// servers elsewhere, logs in with a browser and as a device without one.
+func TestMCPRemoteLogin(t *testing.T) {
+	for name, flags := range map[string][]string{"browser": nil, "device": {"--device-code"}} {
+		t.Run(name, func(t *testing.T) {
+			g := newOAuthGate(t)
+			_, port, err := net.SplitHostPort(doortest.FreeAddr(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(node(t), append([]string{need(t, "node_modules/mcp-remote/dist/proxy.js"), g.url, port, "--host", "127.0.0.1"}, flags...)...)
+			// Without a PATH it opens no browser, and says what it would open.
+			cmd.Env = []string{"HOME=" + t.TempDir(), "NODE_EXTRA_CA_CERTS=" + g.ca, "PATH="}
+			stderr, err := cmd.StderrPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			go g.follow(t, stderr)
+			s, err := mcp.NewClient(&mcp.Implementation{Name: "oauth", Version: "1"}, nil).Connect(t.Context(), &mcp.CommandTransport{Command: cmd}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: oauthTool, Arguments: map[string]any{}})
+			if err != nil || len(r.Content) != 1 {
+				t.Fatalf("call: %v %v", r, err)
+			}
+			if text, _ := r.Content[0].(*mcp.TextContent); text.Text != oauthText {
+				t.Errorf("got %q", text.Text)
+			}
+		})
+	}
+}
+
+// follow reads what a program tells the person to do, and does it.
+func (g *oauthGate) follow(t *testing.T, said io.Reader) {
+	lines := bufio.NewScanner(said)
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		if line = line[strings.LastIndex(line, "] ")+1:]; strings.Contains(line, "/oauth/authorize?") {
+			back := g.browse(t, strings.TrimSpace(line))
+			resp, err := http.Get(back)
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			resp.Body.Close()
+		}
+		if _, code, ok := strings.Cut(line, "enter the code: "); ok {
+			page := g.open(t, "POST", g.issuer+"/oauth/device", url.Values{"user_code": {code}}.Encode())
+			m := consentForm.FindStringSubmatch(page.body)
+			if m == nil {
+				t.Errorf("the device page: %d %s", page.status, page.body)
+				continue
+			}
+			g.open(t, "POST", g.issuer+"/oauth/device", url.Values{"request": {m[1]}, "agent": {"helper"}, "decision": {"allow"}}.Encode())
+		}
+	}
 }
 
 // goLogin logs in with the Go SDK. Its sessions refresh when a token has
