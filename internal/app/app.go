@@ -25,6 +25,7 @@ import (
 
 	"ostiary.dev/ostiary/internal/admin"
 	"ostiary.dev/ostiary/internal/auditlog"
+	"ostiary.dev/ostiary/internal/authorize"
 	"ostiary.dev/ostiary/internal/clock"
 	"ostiary.dev/ostiary/internal/egress"
 	"ostiary.dev/ostiary/internal/forward"
@@ -100,8 +101,9 @@ type App struct {
 	guard  *egress.Guard
 	tracer *meter.Tracer // nil: no traces; its methods then do nothing
 
-	drifted *drifts       // servers to examine again
-	probe   *forward.Step // examines servers while no data plane runs
+	drifted *drifts          // servers to examine again
+	shadow  authorize.Shadow // how policies on trial compare
+	probe   *forward.Step    // examines servers while no data plane runs
 
 	ready      func()                 // Serve calls it once, when the data listener accepts
 	bound      atomic.Pointer[string] // Serve sets it: the address that the data listener has
@@ -207,7 +209,7 @@ func (a *App) open(ctx context.Context) error {
 		Store: a.store, Ring: a.ring, Live: a.live, Recorder: a.record, Clock: a.clock, Gateway: a.gateway, Book: a.book,
 		Archiver: archiver{a}, RootKey: a.rootKey(), Follows: a.ownerRefusal(),
 		Witnesses: a.keeper,
-		Policy: a.policyRules,
+		Policy:    a.policyRules, Shadow: a.shadowTrial,
 	})
 	if err != nil {
 		return err

@@ -96,7 +96,7 @@ func (a *App) newHouse() (*house, error) {
 	h.forward = a.newForward(h.budget)
 	h.who = &identify.Step{Verifier: identity.NewVerifier(a.ring.MatchToken, keys.TrustDomain), Live: a.live, Clock: a.clock}
 	h.who.Verifier.Own = a.own()
-	h.may = &authorize.Step{Live: a.live, Drift: a.drifted.add}
+	h.may = &authorize.Step{Live: a.live, Drift: a.drifted.add, Shadow: &a.shadow}
 	pages, page := mount(a.pagesOf())
 	h.door = admit.New(admit.Config{
 		Pages: pages, Page: page, Challenge: a.challenge(),

@@ -76,3 +76,13 @@ func (a *App) applyFiles(ctx context.Context) error {
 	_, err = a.admin.As(admin.ByConfig).PolicyApply(ctx, admin.PolicyApply{Sources: sources, Change: admin.Change{Reason: "files of policy.dir"}})
 	return err
 }
+
+// shadowTrial tells how the policies on trial of that hash compare.
+func (a *App) shadowTrial(hash string) admin.PolicyTrial {
+	c := a.shadow.Counts(hash)
+	out := admin.PolicyTrial{Decided: c.Decided, Different: c.Different, Left: c.Left, Differences: []admin.PolicyDifference{}}
+	for _, d := range c.Counts {
+		out.Differences = append(out.Differences, admin.PolicyDifference{Agent: d.Agent, Server: d.Server, Tool: d.Tool, Active: d.Active, Shadow: d.Shadow, Count: d.Count})
+	}
+	return out
+}

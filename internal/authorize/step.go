@@ -27,6 +27,8 @@ type Step struct {
 	// allows any https host.
 	URLHosts []string
 
+	Shadow *Shadow // counts how policies on trial compare; nil: they are not asked
+
 	schemas schemas
 }
 
@@ -44,6 +46,7 @@ func (s *Step) Call(_ context.Context, x *exchange.Exchange) error {
 	x.Server = x.View.Server(x.Endpoint)
 	q := queryOf(x)
 	x.Decision = decide(x.View, q)
+	s.Shadow.compare(x.View, q, x.Decision)
 	if !x.Decision.Allow {
 		return refusal(x)
 	}
