@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"ostiary.dev/ostiary/internal/fault"
 	"ostiary.dev/ostiary/internal/policy"
 	"ostiary.dev/ostiary/internal/registry"
 )
@@ -43,7 +44,7 @@ type ShadowCount struct {
 // compare asks the shadow of s what was decided already.
 func (h *Shadow) compare(s *registry.Snapshot, q policy.Query, d policy.Decision) {
 	set := policy.ShadowOf(s)
-	if h == nil || set == nil {
+	if h == nil || set == nil || d.Kind == fault.ScopeMissing { // what no policy decided, none would have changed
 		return
 	}
 	would := policy.DecideWith(set, s, q)
