@@ -88,6 +88,7 @@ var only = []name{
 // may all of them; a package that is missing here is for keys alone.
 var cryptography = map[string]map[string]string{
 	"crypto/sha256": {
+		"identity":     "tells verified tokens and used proofs apart without keeping them, thumbprints of keys",
 		"oauth":        "the challenge of PKCE, and to tell callers' tokens apart without keeping them",
 		"record":       "digests of requests and answers",
 		"auditlog":     "commitments to sealed parts",
@@ -106,7 +107,10 @@ var cryptography = map[string]map[string]string{
 		"auditlog": "commitments to sealed parts",
 		"verify":   "commitments to parts",
 	},
+	"crypto/ecdsa": {"identity": "the sort of an issuer's key, which must be the algorithm's; public keys only"},
+	"crypto/rsa":   {"identity": "the sort of an issuer's key, which must be the algorithm's; public keys only"},
 	"crypto/ed25519": {
+		"identity": "the sort of an issuer's key, which must be the algorithm's; public keys only",
 		"verify": "signatures of notes; it holds public keys only",
 	},
 	"crypto/fips140": {

@@ -46,7 +46,8 @@ func newAgentRegister(c *cli) *cobra.Command {
 			"token, and writes client.pem, client.key, ca.pem and token into that directory.",
 		Args: args(1, 1),
 		RunE: func(cmd *cobra.Command, given []string) error {
-			r.ID, r.Credentials, r.Change = given[0], out != "", c.request()
+			foreign := r.JWTIssuer != "" || r.JWTSubject != ""
+			r.ID, r.Credentials, r.Change = given[0], out != "" && !foreign, c.request()
 			var err error
 			if r.Receipts, err = onOff("--receipts", receipts); err != nil {
 				return err
@@ -55,6 +56,8 @@ func newAgentRegister(c *cli) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "", "directory for the credentials; made when it is not there")
+	cmd.Flags().StringVar(&r.JWTIssuer, "jwt-issuer", "", "the agent shows tokens of this issuer (their iss); then --out gets ca.pem alone")
+	cmd.Flags().StringVar(&r.JWTSubject, "jwt-subject", "", "and is this subject of it (their sub)")
 	cmd.Flags().StringVar(&receipts, "receipts", "off", "on or off: a signed receipt in each of its answers")
 	cmd.Flags().StringVar(&r.Era, "era", "", "legacy or modern: pin the agent to one protocol era")
 	return c.flags(cmd)
@@ -69,7 +72,7 @@ func (c *cli) register(ctx context.Context, r admin.RegisterAgent, out string) e
 		if err != nil {
 			return err
 		}
-		if err := deliver(out, d.Item.Credentials, d.Item.Token); err != nil {
+		if err := deliver(out, d.Item); err != nil {
 			return &admin.Error{Code: admin.Failed, Message: "the agent is registered, but its credentials could not be written",
 				Cause: err.Error(), Fix: "ostiary agent renew " + r.ID + " --out DIR"}
 		}
@@ -122,7 +125,7 @@ func (c *cli) renew(ctx context.Context, agent, out string) error {
 		}
 		d := admin.Done[delivered]{Applied: cert.Applied, Item: delivered{Agent: agent}}
 		if cert.Applied {
-			if err := deliver(out, &cert.Item, &token.Item); err != nil {
+			if err := deliver(out, admin.Registration{Credentials: &cert.Item, Token: &token.Item}); err != nil {
 				return err
 			}
 			d.Item = deliveryOf(agent, out, &cert.Item, &token.Item)
@@ -163,13 +166,18 @@ func unwritable(out string, err error) error {
 }
 
 // deliver writes the credentials, readable by their owner only.
-func deliver(out string, cred *admin.Credentials, token *admin.NewToken) error {
-	if out == "" || cred == nil || token == nil {
+func deliver(out string, r admin.Registration) error {
+	files := map[string][]byte{}
+	switch {
+	case out == "":
 		return nil
+	case r.Credentials != nil && r.Token != nil:
+		files = map[string][]byte{"client.pem": r.Credentials.CertPEM, "client.key": r.Credentials.KeyPEM, "ca.pem": r.Credentials.CAPEM,
+			"token": []byte(r.Token.Token)}
+	case len(r.CAPEM) > 0:
+		files["ca.pem"] = r.CAPEM
 	}
-	for name, text := range map[string][]byte{
-		"client.pem": cred.CertPEM, "client.key": cred.KeyPEM, "ca.pem": cred.CAPEM, "token": []byte(token.Token),
-	} {
+	for name, text := range files {
 		f, err := os.OpenFile(filepath.Join(out, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {
 			return err

@@ -54,17 +54,23 @@ func newTokenList(c *cli) *cobra.Command {
 }
 
 func newTokenRevoke(c *cli) *cobra.Command {
-	return c.flags(&cobra.Command{Use: "revoke ID", Short: "End a token for good", Args: args(1, 1),
+	var r admin.RevokeToken
+	cmd := &cobra.Command{Use: "revoke ID", Short: "End a token for good", Args: args(1, 1),
+		Long: "revoke ends an API token, or with --jwt a token of an issuer by its jti. Whoever uses\nit is refused from the next message on, and its open streams end.",
 		RunE: func(cmd *cobra.Command, given []string) error {
 			if err := c.confirm("End token " + given[0] + " for good?"); err != nil {
 				return err
 			}
 			return c.with(cmd.Context(), func(api admin.API) error {
-				d, err := api.RevokeToken(cmd.Context(), admin.RevokeToken{Change: c.request(), ID: given[0]})
+				r.Change, r.ID = c.request(), given[0]
+				d, err := api.RevokeToken(cmd.Context(), r)
 				if err != nil {
 					return err
 				}
 				return c.print(done("Token", tokenColumns, d))
 			})
-		}})
+		}}
+	cmd.Flags().BoolVar(&r.JWT, "jwt", false, "ID is the jti of a token of an issuer")
+	cmd.Flags().StringVar(&r.Issuer, "issuer", "", "of that token; default: any")
+	return c.flags(cmd)
 }

@@ -275,12 +275,12 @@ func TestCredentialsIdentifyTheirAgent(t *testing.T) {
 			t.Fatal("the certificate is not leaf and intermediate, or the key is missing")
 		}
 		v := identity.NewVerifier(w.ring.MatchToken, "ostiary.local")
-		p, err := v.Verify(identity.Credential{Token: token.Token}, w.live.Load(), w.now)
+		p, err := v.Verify(t.Context(), identity.Credential{Token: token.Token}, w.live.Load(), w.now)
 		if err != nil || p.ID != "app" {
 			t.Fatalf("got %+v, %v", p, err)
 		}
 		must[Done[TokenView]](t)(api.RevokeToken(ctx, RevokeToken{ID: token.ID}))
-		if _, err := v.Verify(identity.Credential{Token: token.Token}, w.live.Load(), w.now); err == nil {
+		if _, err := v.Verify(t.Context(), identity.Credential{Token: token.Token}, w.live.Load(), w.now); err == nil {
 			t.Fatal("a revoked token identifies")
 		}
 		all := must[[]TokenView](t)(api.Tokens(ctx, TokenQuery{Agent: "app"}))

@@ -39,6 +39,9 @@ func (o *operator) RegisterAgent(_ context.Context, r RegisterAgent) (Done[Regis
 		if err := s.InsertAgent(agent); err != nil {
 			return nil, err
 		}
+		if err := bind(s, r, now); err != nil {
+			return nil, err
+		}
 		if r.Credentials {
 			if err := o.credentials(s, r.ID, now, &reg); err != nil {
 				return nil, err
@@ -47,6 +50,9 @@ func (o *operator) RegisterAgent(_ context.Context, r RegisterAgent) (Done[Regis
 		var err error
 		if agent, err = s.Agent(r.ID); err != nil {
 			return nil, err
+		}
+		if r.JWTIssuer != "" {
+			reg.CAPEM = o.cfg.Ring.CA().RootPEM()
 		}
 		reg.Agent = viewOf(agent) // a new one has nothing but what it gets here
 		if r.Credentials {
@@ -72,6 +78,9 @@ func checkAgent(r RegisterAgent) error {
 	}
 	if r.Era != "" && r.Era != "legacy" && r.Era != "modern" {
 		return invalid("use legacy or modern, or leave it out", "%q is not an era", r.Era)
+	}
+	if err := checkForeign(r); err != nil {
+		return err
 	}
 	if r.Basis != "" && r.Basis != ByOperator && r.Basis != ByImport {
 		return invalid("use operator or import", "%q is not a basis", r.Basis)
@@ -376,6 +385,9 @@ func (o *operator) Tokens(_ context.Context, q TokenQuery) ([]TokenView, error) 
 // RevokeToken ends a token for good.
 func (o *operator) RevokeToken(_ context.Context, r RevokeToken) (Done[TokenView], error) {
 	var out Done[TokenView]
+	if r.JWT || r.Issuer != "" {
+		return o.revokeJWT(r)
+	}
 	var view TokenView
 	t := &act{kind: "token.revoke", subject: r.ID, what: "token " + r.ID, Change: r.Change}
 	err := o.change(t, func(s store.Store) (any, error) {

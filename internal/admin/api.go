@@ -195,6 +195,9 @@ type RegisterAgent struct {
 	Basis       Basis  `json:"basis,omitempty"`
 	Credentials bool   `json:"credentials,omitempty"`
 	Receipts    bool   `json:"receipts,omitempty"` // its answers carry a signed receipt
+
+	JWTIssuer  string `json:"jwtIssuer,omitempty"` // with JWTSubject: whose tokens it shows
+	JWTSubject string `json:"jwtSubject,omitempty"`
 }
 
 // SetAgent changes how an agent is served.
@@ -209,6 +212,7 @@ type Registration struct {
 	Agent       AgentView    `json:"agent"`
 	Credentials *Credentials `json:"credentials,omitempty"`
 	Token       *NewToken    `json:"token,omitempty"`
+	CAPEM       []byte       `json:"caPem,omitempty"` // what to trust the gateway with, for an agent that has its credential elsewhere
 }
 
 // Credentials are a client certificate with its key.
@@ -248,10 +252,13 @@ type TokenQuery struct {
 	Agent string `json:"agent,omitempty"`
 }
 
-// RevokeToken ends a token for good.
+// RevokeToken ends a token for good: an API token by its id, or with JWT a token
+// of an issuer by its jti.
 type RevokeToken struct {
 	Change
-	ID string `json:"id"`
+	ID     string `json:"id"`
+	JWT    bool   `json:"jwt,omitempty"`
+	Issuer string `json:"issuer,omitempty"` // of the JWT; "" = of any issuer
 }
 
 // Grant allows an agent to use a server, replacing an earlier grant.

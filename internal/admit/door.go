@@ -49,6 +49,9 @@ type Config struct {
 	// the place of its metadata and the scopes that an access needs, "" for
 	// what a client begins with. Nil: callers get no token anywhere.
 	Challenge func(endpoint, access string) string
+	// Public is the origin under which clients reach the gateway: a proof of a
+	// key names it (RFC 9449). Nil: none is accepted.
+	Public func() string
 	// Forget is told of legacy sessions that ended without a DELETE.
 	Forget func(session string)
 }
@@ -138,6 +141,9 @@ func (h *handler) Serve(ctx context.Context, w http1.Response, r *http1.Request)
 		f.preflight()
 	default:
 		x.Credential = credentialOf(r, h.local)
+		if x.Credential.DPoP {
+			x.Credential.Method, x.Credential.URL = r.Method, d.public()+r.Path
+		}
 		d.path.Run(ctx, x)
 	}
 }
@@ -241,6 +247,13 @@ func endpoint(path string) (server string, ok bool) {
 	return server, true
 }
 
+func (d *Door) public() string {
+	if d.cfg.Public == nil {
+		return ""
+	}
+	return d.cfg.Public()
+}
+
 // credentialOf collects what the caller showed; identify judges it.
 func credentialOf(r *http1.Request, local string) identity.Credential {
 	c := identity.Credential{Local: local}
@@ -252,11 +265,16 @@ func credentialOf(r *http1.Request, local string) identity.Credential {
 	case 1:
 		value, _ := r.Header.Get("Authorization")
 		scheme, token, ok := strings.Cut(value, " ")
-		if !ok || !strings.EqualFold(scheme, "Bearer") || token == "" {
+		c.DPoP = strings.EqualFold(scheme, "DPoP")
+		if !ok || !c.DPoP && !strings.EqualFold(scheme, "Bearer") || token == "" {
 			c.Malformed = true
 			break
 		}
 		c.Token = token
+		if c.DPoP {
+			c.Proof, _ = r.Header.Get("DPoP")
+			c.Malformed = r.Header.Count("DPoP") != 1
+		}
 	default:
 		c.Malformed = true
 	}

@@ -518,7 +518,7 @@ func TestLocalClientBorrowsACertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := identity.NewVerifier(a.ring.MatchToken, "ostiary.local")
-	p, err := v.Verify(identity.Credential{Chain: []*x509.Certificate{cert.Leaf}}, a.live.Load(), a.clock.Now())
+	p, err := v.Verify(t.Context(), identity.Credential{Chain: []*x509.Certificate{cert.Leaf}}, a.live.Load(), a.clock.Now())
 	if err != nil || p.ID != "app" {
 		t.Fatalf("the borrowed certificate identifies %+v, %v", p, err)
 	}

@@ -101,6 +101,43 @@ type DataListener struct {
 type Identity struct {
 	// BuiltinIssuer is the gateway's own OAuth authorization server.
 	BuiltinIssuer BuiltinIssuer `yaml:"builtin_issuer"`
+	// Issuers are outside issuers of access tokens. A subject of theirs is
+	// somebody here only when an agent is bound to it: ostiary agent register
+	// NAME --jwt-issuer URL --jwt-subject SUB. Default: none.
+	Issuers []IssuerConfig `yaml:"issuers"`
+}
+
+// IssuerConfig is one outside issuer of access tokens (JWT, RFC 9068).
+type IssuerConfig struct {
+	// URL is exactly the iss of its tokens, to the byte. https, or http on a
+	// loopback address.
+	URL string `yaml:"url" required:"true"`
+	// Audience is exactly the aud that its tokens have for this gateway.
+	// Default: the gateway's own resource: its public URL, that with /mcp, or
+	// that of the very endpoint. A wrong value accepts tokens for others.
+	Audience string `yaml:"audience"`
+	// Algorithms are those of its signatures, such as ES256, EdDSA or RS256.
+	// Default: ES256. Whatever a token says, no other one is used.
+	Algorithms []string `yaml:"algorithms"`
+	// Types are the accepted typ of its tokens. Default: at+jwt,
+	// application/at+jwt and JWT.
+	Types []string `yaml:"types"`
+	// JWKS is where its keys are: a URL, or "file:" and a path. Default: as
+	// its metadata says, found by OpenID Connect discovery or RFC 8414.
+	JWKS string `yaml:"jwks"`
+	// CA is "file:" and the path of a PEM bundle of authorities for its
+	// certificate, in place of the system's.
+	CA string `yaml:"ca"`
+	// Private allows addresses of a private network. A loopback address in
+	// URL or JWKS needs no permission.
+	Private bool `yaml:"private"`
+	// MaxLife is how long its tokens may live; longer ones are refused.
+	// Default: 24h.
+	MaxLife Duration `yaml:"max_life" min:"1m" max:"720h"`
+	// RequireScopes refuses tokens without one of our scopes (mcp:read,
+	// mcp:write, mcp:modify). Default: false: a token without them may do what
+	// its agent may.
+	RequireScopes bool `yaml:"require_scopes"`
 }
 
 // BuiltinIssuer is the authorization server at the data listener, for gateways

@@ -17,6 +17,7 @@ func (c *Config) fill() {
 	l := &c.Listeners
 	l.Data.Address = cmp.Or(l.Data.Address, "127.0.0.1:8443")
 	l.Admin.Address = cmp.Or(l.Admin.Address, "127.0.0.1:8444")
+	fillIssuers(c.Identity.Issuers)
 	c.Identity.BuiltinIssuer.DynamicRegistration = cmp.Or(c.Identity.BuiltinIssuer.DynamicRegistration, "loopback")
 	c.Store.Driver = cmp.Or(c.Store.Driver, driverSQLite)
 	c.Audit.Sync = cmp.Or(c.Audit.Sync, syncEffects)

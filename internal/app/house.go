@@ -96,10 +96,14 @@ func (a *App) newHouse() (*house, error) {
 	h.forward = a.newForward(h.budget)
 	h.who = &identify.Step{Verifier: identity.NewVerifier(a.ring.MatchToken, keys.TrustDomain), Live: a.live, Clock: a.clock}
 	h.who.Verifier.Own = a.own()
+	var err error
+	if h.who.Verifier.Foreign, err = a.foreign(); err != nil {
+		return nil, err
+	}
 	h.may = &authorize.Step{Live: a.live, Drift: a.drifted.add, Shadow: &a.shadow}
 	pages, page := mount(a.pagesOf())
 	h.door = admit.New(admit.Config{
-		Pages: pages, Page: page, Challenge: a.challenge(),
+		Pages: pages, Page: page, Challenge: a.challenge(), Public: a.publicURL,
 		Names: c.ServedNames(), Origins: c.Listeners.Data.CORSOrigins, Trusted: prefixes(c.TrustedProxies), Handles: a.ring.Handles(), Clock: a.clock,
 		Budget: h.budget, Rate: h.rate, Wire: a.wireLimits(), Forget: h.forward.Forget,
 		Limits: admit.Limits{
@@ -110,7 +114,6 @@ func (a *App) newHouse() (*house, error) {
 		},
 	})
 	split := &aggregate.Step{Live: a.live, Handles: a.ring.Handles(), Clock: a.clock, Patience: 5 * time.Second, Version: a.options.Version}
-	var err error
 	receipts := a.newAttest()
 	h.path, err = gateway.New(gateway.Steps{
 		Asked:     receipts.Request,

@@ -15,7 +15,7 @@ const protectedAt = "/.well-known/oauth-protected-resource"
 // challenge returns who gives tokens for an endpoint, and with which scopes; it
 // is nil while nobody does.
 func (a *App) challenge() func(endpoint, access string) string {
-	if !a.config.Load().Identity.BuiltinIssuer.Enabled {
+	if len(a.authorizationServers()) == 0 {
 		return nil
 	}
 	return func(endpoint, access string) string {
@@ -24,6 +24,20 @@ func (a *App) challenge() func(endpoint, access string) string {
 		}
 		return `resource_metadata="` + a.publicURL() + protectedAt + endpointPath(endpoint) + `", scope="` + identity.ScopesFor(access) + `"`
 	}
+}
+
+// authorizationServers are who gives tokens for this gateway: its own issuer,
+// then the outside ones.
+func (a *App) authorizationServers() []string {
+	c := a.config.Load().Identity
+	var all []string
+	if c.BuiltinIssuer.Enabled {
+		all = append(all, a.publicURL())
+	}
+	for _, i := range c.Issuers {
+		all = append(all, i.URL)
+	}
+	return all
 }
 
 // endpointPath is the path of a server's endpoint, or of all servers'.
@@ -38,7 +52,7 @@ func endpointPath(server string) string {
 // at the path form for /mcp and every server's endpoint. Every name that a
 // server could have is answered alike, so that nobody learns which exist.
 func (a *App) protectedPages(all map[string]http.Handler) {
-	if !a.config.Load().Identity.BuiltinIssuer.Enabled {
+	if len(a.authorizationServers()) == 0 {
 		return
 	}
 	all[protectedAt] = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -51,7 +65,7 @@ func (a *App) protectedPages(all map[string]http.Handler) {
 			return
 		}
 		body, err := json.Marshal(map[string]any{
-			"resource": a.publicURL() + path, "authorization_servers": []string{a.publicURL()}, "bearer_methods_supported": []string{"header"},
+			"resource": a.publicURL() + path, "authorization_servers": a.authorizationServers(), "bearer_methods_supported": []string{"header"},
 			"scopes_supported": strings.Fields(identity.ScopesFor(string(registry.Modify))), "resource_name": "Ostiary",
 		})
 		if err != nil {

@@ -73,7 +73,7 @@ func (t *tiles) admit(r *http.Request) int {
 		c.Malformed = !ok || len(all) > 1 || !strings.EqualFold(scheme, "Bearer") || token == ""
 	}
 	now := t.app.clock.Now()
-	p, err := t.verify.Verify(c, t.app.live.Load(), now)
+	p, err := t.verify.Verify(r.Context(), c, t.app.live.Load(), now)
 	if err != nil {
 		return http.StatusUnauthorized
 	}

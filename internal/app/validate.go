@@ -48,6 +48,7 @@ func (d *decoder) validate(c *Config) {
 	})
 	d.root(c.Keys.Root)
 	d.store(c.Store)
+	d.issuers(c.Identity.Issuers)
 	d.audit(c.Audit)
 	for i, r := range c.Backup.Recipients {
 		d.check(fmt.Sprintf("backup.recipients[%d]", i), r, backup.CheckRecipient)

@@ -27,7 +27,7 @@ type Step struct {
 // Caller sets x.Principal or refuses with fault.Unauthenticated. The credential
 // is gone from x when it returns, whatever the result. A part of an exchange
 // keeps the principal of its parent.
-func (s *Step) Caller(_ context.Context, x *exchange.Exchange) error {
+func (s *Step) Caller(ctx context.Context, x *exchange.Exchange) error {
 	credential := x.Credential
 	x.Credential = identity.Credential{}
 	if x.Parent != "" {
@@ -35,7 +35,7 @@ func (s *Step) Caller(_ context.Context, x *exchange.Exchange) error {
 	}
 	credential.Endpoint = x.Endpoint
 	view := s.Live.Load()
-	p, err := s.Verifier.Verify(credential, view, s.Clock.Now())
+	p, err := s.Verifier.Verify(ctx, credential, view, s.Clock.Now())
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,10 @@ func (s *Step) Still(x *exchange.Exchange) error {
 			return revoked("token is revoked or expired")
 		}
 	}
-	if own := s.Verifier.Own; p.Method == identity.ByIssuer && (own == nil || !own.Still(p, now)) {
+	if f := s.Verifier.Foreign; p.Method == identity.ByJWT && (f == nil || !f.Still(p, view, now)) {
+		return revoked("access token is revoked or has ended")
+	}
+	if own := s.Verifier.Own; p.Method == identity.ByIssuer && (own == nil || !own.Still(p, now) || view.JWTRevoked(p.Issuer, p.JTI)) {
 		return revoked("login or access token has ended")
 	}
 	if p.Serial != "" {

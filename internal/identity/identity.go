@@ -9,6 +9,7 @@
 package identity
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -27,6 +28,11 @@ type Credential struct {
 	Chain     []*x509.Certificate // verified by the TLS handshake, leaf first; nil if none
 	Local     string              // agent of the loopback-plaintext listener; only that listener sets it
 	Endpoint  string              // server that it was shown at, "" = all of them; identify sets it
+
+	DPoP   bool   // the token came with the scheme DPoP (RFC 9449)
+	Proof  string // and with this proof; "" = none
+	Method string // of the request, for the proof
+	URL    string // of the request as a client names it, without query
 }
 
 // String returns a marker.
@@ -53,6 +59,7 @@ const (
 	ByLoopback    = "loopback"
 	ByInternal    = "internal"
 	ByIssuer      = "issuer" // an access token of the built-in issuer
+	ByJWT         = "jwt"    // an access token of an outside issuer
 )
 
 // Principal is who calls. It holds no secret and may be logged.
@@ -68,6 +75,7 @@ type Principal struct {
 	Receipts  bool   // its answers carry a signed receipt
 
 	Issuer   string    // of the JWT, "" without one
+	Subject  string    // of an outside issuer's JWT; names a person perhaps, so it is not logged
 	JTI      string    // of the JWT, for revocation and records
 	Scopes   string    // of the JWT, separated by single spaces; "" = not limited by scopes
 	Person   string    // pseudonym of the person that the agent acts for, "" if none
@@ -97,6 +105,11 @@ type Directory interface {
 	TokenHolder(id string, now time.Time) (agent string, hash []byte, live bool)
 	// CertificateHolder returns a certificate's agent and whether it is in force.
 	CertificateHolder(serial string, now time.Time) (agent string, live bool)
+	// ForeignHolder returns the agent that a subject of an outside issuer is
+	// bound to, "" for none.
+	ForeignHolder(issuer, subject string) string
+	// JWTRevoked reports whether an operator refused a token by its id.
+	JWTRevoked(issuer, jti string) bool
 }
 
 // Verifier verifies credentials. It is safe for concurrent use.
@@ -104,6 +117,8 @@ type Verifier struct {
 	match  func(token string, hash []byte) bool
 	domain string
 	Own    *Own // nil: there is no built-in issuer; set before use
+
+	Foreign *Foreign // nil: no outside issuer is trusted; set before use
 }
 
 // NewVerifier returns a verifier that compares tokens with match and accepts
@@ -117,8 +132,8 @@ func NewVerifier(match func(token string, hash []byte) bool, domain string) *Ver
 // the same agent, so that a stolen half gains nothing by adding another
 // (TestVerifyContradiction). Every error is fault.Unauthenticated with the
 // same sentence; its cause says why and goes to logs only.
-func (v *Verifier) Verify(c Credential, s Directory, now time.Time) (Principal, error) {
-	p, err := v.verify(c, s, now)
+func (v *Verifier) Verify(ctx context.Context, c Credential, s Directory, now time.Time) (Principal, error) {
+	p, err := v.verify(ctx, c, s, now)
 	if err != nil {
 		return Principal{}, fault.Wrap(fault.Unauthenticated, err)
 	}
@@ -136,7 +151,7 @@ var (
 	errCertificate = errors.New("unknown or revoked certificate")
 )
 
-func (v *Verifier) verify(c Credential, s Directory, now time.Time) (Principal, error) {
+func (v *Verifier) verify(ctx context.Context, c Credential, s Directory, now time.Time) (Principal, error) {
 	if c.Malformed {
 		return Principal{}, errMalformed
 	}
@@ -154,19 +169,21 @@ func (v *Verifier) verify(c Credential, s Directory, now time.Time) (Principal, 
 		}
 		p.ID, p.Serial, p.Method = agent, serial, ByCertificate
 	}
-	if c.Token != "" && v.Own != nil && signed(c.Token) {
-		own, err := v.Own.verify(c.Token, c.Endpoint, now)
+	if c.Token != "" && signed(c.Token) {
+		by, err := v.jwt(ctx, c, s, now)
 		if err != nil {
 			return Principal{}, err
 		}
-		if p.ID != "" && p.ID != own.ID {
+		if p.ID != "" && p.ID != by.ID {
 			return Principal{}, errDisagree
 		}
-		own.Tenant, own.Kind, own.Serial = p.Tenant, p.Kind, p.Serial
-		if own.Serial != "" {
-			own.Strength = max(own.Strength, Bound)
+		by.Tenant, by.Kind, by.Serial = p.Tenant, p.Kind, p.Serial
+		if by.Serial != "" {
+			by.Strength = max(by.Strength, Bound)
 		}
-		p = own
+		p = by
+	} else if c.DPoP {
+		return Principal{}, errUnbound // an API token is bound to no key
 	} else if c.Token != "" {
 		agent, id, err := v.token(c.Token, s, now)
 		if err != nil {
@@ -187,6 +204,25 @@ func (v *Verifier) verify(c Credential, s Directory, now time.Time) (Principal, 
 		return Principal{}, errInactive
 	}
 	return p, nil
+}
+
+// jwt returns the principal of a signed token. Whose it is, it says itself, and
+// only the keys of the one that it names can make that true (A07).
+func (v *Verifier) jwt(ctx context.Context, c Credential, s Directory, now time.Time) (Principal, error) {
+	if v.Foreign != nil && v.Foreign.knows(c.Token) {
+		return v.Foreign.verify(ctx, c, s, now)
+	}
+	switch {
+	case v.Own == nil:
+		return Principal{}, errJWTIssuer
+	case c.DPoP:
+		return Principal{}, errUnbound
+	}
+	p, err := v.Own.verify(c.Token, c.Endpoint, now)
+	if err == nil && s.JWTRevoked(p.Issuer, p.JTI) {
+		err = errJWTRevoked
+	}
+	return p, err
 }
 
 // token returns the agent of a token. The hash is made and compared whether or

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -68,7 +69,7 @@ func (w *world) chain(label string) []*x509.Certificate { return []*x509.Certifi
 // refuse asserts the one refusal that every failure gives.
 func (w *world) refuse(t *testing.T, name string, c Credential) {
 	t.Helper()
-	p, err := w.v.Verify(c, w.view, now)
+	p, err := w.v.Verify(context.Background(), c, w.view, now)
 	if p != (Principal{}) || !fault.Is(err, fault.Unauthenticated) {
 		t.Errorf("%s: %+v, %v", name, p, err)
 		return
@@ -98,7 +99,7 @@ func TestVerifyAccepts(t *testing.T) {
 		"loopback and its own token": {Credential{Local: "robot", Token: w.tokens["robot"]},
 			Principal{Tenant: "default", Kind: Client, ID: "robot", TokenID: tokenID, Serial: "", Method: ByToken}},
 	} {
-		got, err := w.v.Verify(c.have, w.view, now)
+		got, err := w.v.Verify(context.Background(), c.have, w.view, now)
 		if err != nil || got != c.want {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
@@ -115,7 +116,7 @@ func TestA01Refusals(t *testing.T) {
 	w.refuse(t, "malformed header on loopback", Credential{Malformed: true, Local: "robot"})
 	w.refuse(t, "unknown loopback agent", Credential{Local: "nobody"})
 	w.refuse(t, "suspended loopback agent", Credential{Local: "asleep"})
-	if _, err := w.v.Verify(Credential{Token: w.tokens["robot"]}, (*registry.Snapshot)(nil), now); !fault.Is(err, fault.Unauthenticated) {
+	if _, err := w.v.Verify(context.Background(), Credential{Token: w.tokens["robot"]}, (*registry.Snapshot)(nil), now); !fault.Is(err, fault.Unauthenticated) {
 		t.Errorf("an empty registry: %v", err)
 	}
 }
@@ -223,7 +224,7 @@ func TestParsedCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p, err := w.v.Verify(Credential{Chain: []*x509.Certificate{leaf}}, w.view, now); err != nil || p.ID != "robot" {
+	if p, err := w.v.Verify(context.Background(), Credential{Chain: []*x509.Certificate{leaf}}, w.view, now); err != nil || p.ID != "robot" {
 		t.Errorf("%+v, %v", p, err)
 	}
 }

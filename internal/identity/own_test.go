@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -22,7 +23,9 @@ func ownAt(now time.Time) *Own {
 		Audience: func(aud, endpoint string) bool {
 			return aud == "https://gate.example/mcp" || aud == "https://gate.example/s/"+endpoint+"/mcp"
 		},
-		Login: func(p Principal) bool { return p.Session == "l-1" && p.Person == "p-1" && p.Client == "c" || p.Session == "" && p.Client == "robot" },
+		Login: func(p Principal) bool {
+			return p.Session == "l-1" && p.Person == "p-1" && p.Client == "c" || p.Session == "" && p.Client == "robot"
+		},
 	}
 }
 
@@ -84,7 +87,7 @@ func TestA08OwnTokens(t *testing.T) {
 	}
 	v := NewVerifier(func(string, []byte) bool { return false }, "x")
 	v.Own = o
-	if _, err := v.Verify(Credential{Token: "a.b.c"}, nil, now); !fault.Is(err, fault.Unauthenticated) {
+	if _, err := v.Verify(context.Background(), Credential{Token: "a.b.c"}, nil, now); !fault.Is(err, fault.Unauthenticated) {
 		t.Errorf("not ours: %v", err)
 	}
 }

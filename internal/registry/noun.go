@@ -40,6 +40,8 @@ type nounKind struct {
 // line here.
 func nounKinds() map[NounKind]nounKind {
 	return map[NounKind]nounKind{
+		KindForeign:        {parseNoun[Foreign], true},
+		KindRevokedJWT:     {parseNoun[RevokedJWT], true},
 		KindCredential:     {parseNoun[Credential], true},
 		KindUpstream:       {parseNoun[UpstreamToken], false},
 		KindPolicy:         {parseNoun[Policy], true},

@@ -1,0 +1,73 @@
+package admin
+
+import (
+	"errors"
+	neturl "net/url"
+	"time"
+	"unicode/utf8"
+
+	"ostiary.dev/ostiary/internal/registry"
+	"ostiary.dev/ostiary/internal/store"
+)
+
+// checkForeign refuses a binding that no token could ever fit.
+func checkForeign(r RegisterAgent) error {
+	if r.JWTIssuer == "" && r.JWTSubject == "" {
+		return nil
+	}
+	if r.JWTIssuer == "" || r.JWTSubject == "" {
+		return invalid("give both", "--jwt-issuer and --jwt-subject belong together")
+	}
+	u, err := neturl.Parse(r.JWTIssuer)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || len(r.JWTIssuer) > 512 {
+		return invalid("write it exactly as the iss of its tokens", "%q cannot be an issuer", r.JWTIssuer)
+	}
+	if len(r.JWTSubject) > 255 || !utf8.ValidString(r.JWTSubject) {
+		return invalid("write it exactly as the sub of its tokens", "the subject is longer than 255 bytes or not text")
+	}
+	return nil
+}
+
+// bind binds the subject to the new agent. One subject is one agent: with two,
+// which one a token names would be chance.
+func bind(s store.Store, r RegisterAgent, now time.Time) error {
+	if r.JWTIssuer == "" {
+		return nil
+	}
+	n, err := registry.NewNoun(registry.KindForeign, registry.ForeignID(r.JWTIssuer, r.JWTSubject), r.ID,
+		registry.Foreign{Issuer: r.JWTIssuer, Subject: r.JWTSubject, At: now})
+	if err != nil {
+		return err
+	}
+	err = s.InsertNoun(n)
+	if errors.Is(err, registry.ErrExists) {
+		return &Error{Code: Exists, Message: "this subject of the issuer is bound to an agent already",
+			Fix: "use that agent, or retire it: ostiary agent list"}
+	}
+	return err
+}
+
+// revokeJWT refuses a token of an issuer from now on.
+func (o *operator) revokeJWT(r RevokeToken) (Done[TokenView], error) {
+	var out Done[TokenView]
+	if r.ID == "" || len(r.ID) > 256 || len(r.Issuer) > 512 {
+		return out, invalid("give the token's jti, as in its claims", "%q cannot be the id of a token", r.ID)
+	}
+	id := registry.ForeignID(r.Issuer, r.ID)
+	n, err := registry.NewNoun(registry.KindRevokedJWT, id, "", registry.RevokedJWT{Issuer: r.Issuer, JTI: r.ID, At: o.cfg.Clock.Now().UTC()})
+	if err != nil {
+		return out, asError("token "+r.ID, err)
+	}
+	t := &act{kind: "token.revoke", subject: r.ID, what: "token " + r.ID, noun: registry.NounRef{Kind: registry.KindRevokedJWT, ID: id}, Change: r.Change}
+	err = o.change(t, func(s store.Store) (any, error) {
+		err := s.InsertNoun(n)
+		if errors.Is(err, registry.ErrExists) {
+			err = nil // it is refused already
+		}
+		return map[string]string{"jti": r.ID, "issuer": r.Issuer}, err
+	})
+	if err != nil {
+		return out, err
+	}
+	return Done[TokenView]{!r.DryRun, TokenView{ID: r.ID, State: "revoked"}, []string{}}, nil
+}
