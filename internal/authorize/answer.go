@@ -98,18 +98,21 @@ func rewrite(x *exchange.Exchange, edits []wire.Edit) error {
 // differs from the approved definition.
 func (s *Step) filterTools(x *exchange.Exchange) error {
 	drift := false
+	lists := policy.Lister(x.View)
 	edits := wire.RemoveElements(x.Message.Result().Get("tools"), func(_ int, v wire.Value) bool {
 		name, ok := v.Get("name").Text()
 		if !ok {
 			return true
 		}
-		d := decide(x.View, policy.Query{Principal: x.Principal, Server: x.Endpoint, Method: "tools/call", Tool: name, IsTool: true})
+		q := policy.Query{Principal: x.Principal, Server: x.Endpoint, Method: "tools/call", Tool: name, IsTool: true, Some: true}
+		q.Call.Time, q.Call.IP = x.Start, x.Peer.Addr()
+		d := scoped(lists(q), q)
 		tool := x.Server.Tool(name)
 		if x.Server.Examined && differs(tool, v) {
 			drift = true
 			return true
 		}
-		return !d.Allow || badHeaders(x, v) || s.unusable(tool, x.Era)
+		return !d.Allow && d.Needs == "" || badHeaders(x, v) || s.unusable(tool, x.Era)
 	})
 	if drift && s.Drift != nil {
 		s.Drift(x.Server.ID)

@@ -11,7 +11,11 @@ import (
 // a person allowed a client narrows what its agent was granted and never widens
 // it (TestScopeNarrows). Lists and calls both ask here, so that they agree.
 func decide(view *registry.Snapshot, q policy.Query) policy.Decision {
-	d := policy.Decide(view, q)
+	return scoped(policy.Decide(view, q), q)
+}
+
+// scoped bounds a decision by the scopes of the caller's token.
+func scoped(d policy.Decision, q policy.Query) policy.Decision {
 	if d.Allow && !identity.Reaches(q.Principal.Scopes, string(d.Need)) {
 		d.Allow, d.Kind, d.Reason = false, fault.ScopeMissing, "the token's scope does not reach this"
 	}

@@ -64,9 +64,12 @@ func (s *Step) Call(_ context.Context, x *exchange.Exchange) error {
 // never gets here.
 func queryOf(x *exchange.Exchange) policy.Query {
 	q := policy.Query{Principal: x.Principal, Server: x.Endpoint, Method: x.Method(), Need: registry.Read}
+	q.Call.Time, q.Call.IP = x.Start, x.Peer.Addr()
 	switch {
+	case x.Fact.Action == wire.ActReadResource || x.Fact.Action == wire.ActReadPrompt:
+		q.Name = x.Request.Name()
 	case x.Fact.Action == wire.ActTool:
-		q.IsTool, q.Tool = true, x.Request.Name()
+		q.IsTool, q.Tool, q.Args = true, x.Request.Name(), x.Request.Params().Get("arguments")
 	case x.Origin != nil && x.Origin.Method == "tools/call": // a task is decided as the call that began it
 		q.IsTool, q.Tool = true, x.Origin.Name
 	}
