@@ -135,11 +135,14 @@ func (c *cli) renew(ctx context.Context, agent, out string) error {
 }
 
 // prepare makes the directory and refuses to overwrite credentials in it.
-func (c *cli) prepare(out string) error {
+func (c *cli) prepare(out string) error { return c.prepareFiles(out, credentialFiles) }
+
+// prepareFiles makes the directory and refuses to overwrite any of names in it.
+func (c *cli) prepareFiles(out string, names []string) error {
 	if out == "" {
 		return nil
 	}
-	for _, name := range credentialFiles {
+	for _, name := range names {
 		path := filepath.Join(out, name)
 		if _, err := os.Lstat(path); err == nil {
 			return &admin.Error{Code: admin.Exists, Message: path + " is there already", Fix: "choose another directory"}
@@ -177,6 +180,11 @@ func deliver(out string, r admin.Registration) error {
 	case len(r.CAPEM) > 0:
 		files["ca.pem"] = r.CAPEM
 	}
+	return writeAll(out, files)
+}
+
+// writeAll writes new files into out, readable by their owner only.
+func writeAll(out string, files map[string][]byte) error {
 	for name, text := range files {
 		f, err := os.OpenFile(filepath.Join(out, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if err != nil {

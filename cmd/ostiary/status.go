@@ -34,6 +34,9 @@ func statusNotices(s admin.Status) []string {
 			all = append(all, fmt.Sprintf("%s: %s: %s", check.State, check.Name, check.Detail))
 		}
 	}
+	for _, k := range s.Killed {
+		all = append(all, "kill switch on: "+k+"; take it back with: ostiary unkill "+k+" --reason TEXT")
+	}
 	for _, h := range s.Hidden {
 		all = append(all, fmt.Sprintf("server %s cannot be seen by clients that speak only the %s protocol", h.Server, h.From))
 	}

@@ -39,6 +39,15 @@ type API interface {
 	Agent(context.Context, ID) (AgentView, error)
 	IssueCertificate(context.Context, IssueCertificate) (Done[Credentials], error)
 
+	Certificates(context.Context, CertQuery) ([]CertView, error)
+	RevokeCertificate(context.Context, RevokeCert) (Done[CertView], error)
+	IssueComponent(context.Context, IssueComponent) (Done[Credentials], error)
+	CreateJoinToken(context.Context, JoinToken) (Done[NewJoin], error)
+	RevocationList(context.Context, None) (CRL, error)
+
+	Kill(context.Context, Switch) (Done[KillView], error)
+	Kills(context.Context, None) ([]KillView, error)
+
 	CreateToken(context.Context, CreateToken) (Done[NewToken], error)
 	Tokens(context.Context, TokenQuery) ([]TokenView, error)
 	RevokeToken(context.Context, RevokeToken) (Done[TokenView], error)

@@ -13,7 +13,7 @@ import (
 func (o *operator) Status(context.Context, None) (Status, error) {
 	gw, view := o.cfg.Gateway(), o.cfg.Live.Load()
 	s := Status{Running: gw.Running, Version: gw.Version, Mode: gw.Mode, Ready: worst(gw.Checks), Checks: gw.Checks,
-		URL: gw.URL, Registry: view.Version(), Pending: []string{}, Hidden: []Hidden{}}
+		URL: gw.URL, Registry: view.Version(), Pending: []string{}, Hidden: []Hidden{}, Killed: killed(view)}
 	if s.Checks == nil {
 		s.Checks = []Check{}
 	}
@@ -30,6 +30,17 @@ func (o *operator) Status(context.Context, None) (Status, error) {
 	agents, err := o.cfg.Store.Agents()
 	s.Agents = len(agents)
 	return s, asError("agents", err)
+}
+
+// killed names the kill switches that are on.
+func killed(view *registry.Snapshot) []string {
+	out := []string{}
+	registry.All(view, registry.KindKill, func(n *registry.Noun, _ *registry.Kill) {
+		what, name := registry.KillName(n.ID)
+		out = append(out, what+" "+name)
+	})
+	slices.Sort(out)
+	return out
 }
 
 // worst is the state of the whole: the worst state of its parts.

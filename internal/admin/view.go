@@ -160,6 +160,7 @@ type Status struct {
 	Pending  []string `json:"pending"` // servers that wait for approval
 	Agents   int      `json:"agents"`
 	Hidden   []Hidden `json:"hidden"`
+	Killed   []string `json:"killed"` // kill switches that are on, such as "server files"
 }
 
 // Check is one line of readiness.

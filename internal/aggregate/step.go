@@ -89,7 +89,7 @@ func (s *Step) request(x *exchange.Exchange, servers []*registry.Server, version
 func visible(view *registry.Snapshot, x *exchange.Exchange) []*registry.Server {
 	var out []*registry.Server
 	for _, srv := range view.Visible(x.Principal.ID) {
-		if speaks(srv, x.Era) {
+		if speaks(srv, x.Era) && view.Killed("", srv.ID, "") == "" {
 			out = append(out, srv)
 		}
 	}

@@ -35,6 +35,7 @@ func (a *App) Serve(ctx context.Context) error {
 	a.reloaded = func(c *Config) { h.rate.Set(c.Limits.CallsPerMinute) }
 	a.health.Watch(checkWitness, a.keeper.health)
 	a.health.Watch(checkLog, a.logHealth)
+	a.health.Watch(checkKills, a.killHealth)
 	servers, err := a.listen(h)
 	if err != nil {
 		return err

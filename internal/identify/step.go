@@ -39,6 +39,9 @@ func (s *Step) Caller(ctx context.Context, x *exchange.Exchange) error {
 	if err != nil {
 		return err
 	}
+	if view.Killed(p.ID, "", "") != "" {
+		return revoked("kill switch is on")
+	}
 	if agent := view.Agent(p.ID); agent != nil {
 		p.Pseudonym, p.Receipts = agent.Pseudonym, agent.Receipts
 	}
@@ -70,6 +73,9 @@ func (s *Step) Still(x *exchange.Exchange) error {
 	}
 	if a := view.Agent(p.ID); a == nil || a.State != registry.Active {
 		return revoked("agent is not active")
+	}
+	if view.Killed(p.ID, "", "") != "" {
+		return revoked("kill switch is on")
 	}
 	if p.TokenID != "" {
 		t := view.Token(p.TokenID)

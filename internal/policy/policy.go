@@ -79,6 +79,7 @@ const (
 // Reasons. Their texts are stable: they stand in records.
 const (
 	ReasonGranted       = "granted"
+	ReasonKilled        = "stopped by a kill switch"
 	ReasonNotClient     = "principal is not an agent"
 	ReasonAgentUnknown  = "agent is unknown"
 	ReasonAgentInactive = "agent is not active"
@@ -117,6 +118,10 @@ func decideWith(set *Set, s *registry.Snapshot, q Query, known *memo) (d Decisio
 			d.Needs, d.Reasons = "", nil
 		}
 	}()
+	// A kill switch stands above every grant and policy (L10, TestL10KillSwitches).
+	if s.Killed(q.Principal.ID, q.Server, q.Tool) != "" {
+		return d.deny(fault.Denied, ReasonKilled)
+	}
 	server, kind, reason := parties(s, q)
 	if reason != "" {
 		return d.deny(kind, reason)
