@@ -52,6 +52,7 @@ func newRoot(c *cli) *cobra.Command {
 	root.AddCommand(
 		newInit(c), newUp(c), newStatus(c), newCheck(c), newVersion(c), newConfig(c), newDoctor(c), newWrap(c),
 		newServer(c), newTool(c), newAgent(c), newToken(c), newCert(c), newKill(c), newUnkill(c), newAccess(c), newPolicy(c), newImport(c), newClient(c),
+		newOAuth(c),
 		newPrivacy(c), newAudit(c), newWitness(c), newKey(c), newBackup(c), newRestore(c), newMigrate(c),
 	)
 	addTopics(root)

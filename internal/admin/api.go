@@ -85,6 +85,7 @@ type API interface {
 	ChangeWitness(context.Context, WitnessChange) (Done[[]WitnessView], error)
 
 	PolicyAPI
+	OAuthAPI
 }
 
 // None is the request of a method that needs no argument.

@@ -239,6 +239,7 @@ func story(t *testing.T, api API) map[string]string {
 	note("RemoveCredential", u5, err)
 	policyStory(t, api, note)
 	certStory(t, api, note)
+	oauthStory(t, api, note)
 	return answers
 }
 

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"ostiary.dev/ostiary/internal/identity"
 )
 
 // assertionType is RFC 7523's.
@@ -143,7 +145,7 @@ func (i *Issuer) checkAssertion(c client, assertion string) error {
 // verifyWith verifies s with the keys in jwks that its kid selects, or with all
 // of them. Keys in the token's own header are never looked at (A05).
 func verifyWith(jwks json.RawMessage, s *jose.JSONWebSignature) ([]byte, error) {
-	set, err := parseKeys(jwks)
+	set, err := identity.ClientKeys(jwks)
 	if err != nil {
 		return nil, err
 	}
@@ -157,26 +159,6 @@ func verifyWith(jwks json.RawMessage, s *jose.JSONWebSignature) ([]byte, error) 
 		}
 	}
 	return nil, errors.New("no key of the client signed the assertion")
-}
-
-// parseKeys reads the public keys of a client.
-func parseKeys(jwks json.RawMessage) (jose.JSONWebKeySet, error) {
-	var set jose.JSONWebKeySet
-	if len(jwks) > 16<<10 {
-		return set, errors.New("the client's keys are too large")
-	}
-	if err := json.Unmarshal(jwks, &set); err != nil {
-		return set, fmt.Errorf("read the client's keys: %w", err)
-	}
-	if len(set.Keys) == 0 || len(set.Keys) > 16 {
-		return set, errors.New("a client has 1 to 16 keys")
-	}
-	for _, k := range set.Keys {
-		if !k.IsPublic() || !k.Valid() {
-			return set, errors.New("a client's key is not a public one")
-		}
-	}
-	return set, nil
 }
 
 // usedIDs remembers assertions until they end. When it is full, new ones are
