@@ -57,6 +57,7 @@ func nounKinds() map[NounKind]nounKind {
 		KindCode:           {parseNoun[Code], false},
 		KindRefresh:        {parseNoun[Refresh], false},
 		KindDevice:         {parseNoun[Device], false},
+		KindPerson:         {parseNoun[Person], true},
 	}
 }
 
