@@ -3,6 +3,7 @@ package policy
 import (
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/cedar-policy/cedar-go"
@@ -62,6 +63,39 @@ func (c *trial) judge(r *rule) verdict {
 	return no
 }
 
+// together is all the rules of a trial as one set.
+type together []*rule
+
+// All yields the policies under their places, which are unique.
+func (t together) All() iter.Seq2[cedar.PolicyID, *cedar.Policy] {
+	return func(yield func(cedar.PolicyID, *cedar.Policy) bool) {
+		for i, r := range t {
+			if !yield(places.of(i), r.policy) {
+				return
+			}
+		}
+	}
+}
+
+// places are ids of the first places, made once.
+var places = newPlaceIDs()
+
+type placeIDs [64]cedar.PolicyID
+
+func newPlaceIDs() (p placeIDs) {
+	for i := range p {
+		p[i] = cedar.PolicyID(strconv.Itoa(i))
+	}
+	return p
+}
+
+func (p *placeIDs) of(i int) cedar.PolicyID {
+	if i < len(p) {
+		return p[i]
+	}
+	return cedar.PolicyID(strconv.Itoa(i))
+}
+
 // partial asks a rule of which only the arguments are not known. An error that
 // would come with any arguments is one here too.
 func (c *trial) partial(r *rule) verdict {
@@ -112,6 +146,9 @@ func union(a, b []string) []string {
 		return a
 	case len(a) == 0:
 		return b
+	}
+	if !slices.ContainsFunc(b, func(s string) bool { return !slices.Contains(a, s) }) {
+		return a // most rules of a slice read the same
 	}
 	out := slices.Concat(a, b)
 	slices.Sort(out)

@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/cedar-policy/cedar-go/x/exp/schema"
@@ -30,7 +31,14 @@ const fixedSchema = `  entity Tenant;
 // of its class, with the arguments that its definition names. A tool that nobody
 // classified is in modify; one with a class that is not known is in no group.
 func Schema(s *registry.Snapshot) string {
+	return schemaOf(s, func(*registry.Server, *registry.Tool, string) bool { return true })
+}
+
+// schemaOf is Schema with the tools that keep wants; args is the text of their
+// arguments' type.
+func schemaOf(s *registry.Snapshot, keep func(server *registry.Server, t *registry.Tool, args string) bool) string {
 	var b strings.Builder
+	groups := map[registry.Access]bool{registry.Read: true} // has actions
 	b.WriteString("namespace Ostiary {\n" + fixedSchema)
 	for _, a := range fixedActions {
 		fmt.Fprintf(&b, "  action %s in [read] appliesTo { principal: [Client], resource: [%s], context: { call: Call } };\n", a.name, a.on)
@@ -41,14 +49,24 @@ func Schema(s *registry.Snapshot) string {
 		}
 		for i := range server.Tools {
 			t := &server.Tools[i]
+			var args strings.Builder
+			argumentsOf(t).write(&args)
+			if !keep(server, t, args.String()) {
+				continue
+			}
 			group := ""
 			if access := class(t); rank(access) > 0 {
-				group = " in [" + string(access) + "]"
+				group, groups[access] = " in ["+string(access)+"]", true
 			}
-			fmt.Fprintf(&b, "  action %s%s appliesTo { principal: [Client], resource: [Tool], context: { call: Call, args: ",
-				quoted(callAction(server.ID, t.Name)), group)
-			argumentsOf(t).write(&b)
-			b.WriteString(" } };\n")
+			fmt.Fprintf(&b, "  action %s%s appliesTo { principal: [Client], resource: [Tool], context: { call: Call, args: %s } };\n",
+				quoted(callAction(server.ID, t.Name)), group, args.String())
+		}
+	}
+	// A group without a tool has an action that nobody can call, so that a
+	// policy can come before the tools that it is about.
+	for _, access := range []registry.Access{registry.Write, registry.Modify} {
+		if !groups[access] {
+			fmt.Fprintf(&b, "  action \"none:%s\" in [%s] appliesTo { principal: [Client], resource: [Tool], context: { call: Call, args: {} } };\n", access, access)
 		}
 	}
 	b.WriteString("}\n")
@@ -106,26 +124,62 @@ func quoted(s string) string {
 	return b.String()
 }
 
-// check validates rules against the schema of s.
+// check validates rules against the schema of s. A rule whose scope names one
+// server is only held against the tools of that one, and of tools that look the
+// same in a schema one stands for all: each rule is checked with every action
+// that it could meet, and a thousand tools with a thousand rules are a million.
 func check(s *registry.Snapshot, rules []*rule) (problems []Problem) {
-	if len(rules) == 0 {
-		return nil
+	named := map[string]bool{}
+	homes := map[string][]*rule{}
+	for _, r := range rules {
+		homes[r.home] = append(homes[r.home], r)
+		for _, m := range actionNames.FindAllStringSubmatch(r.text(), -1) {
+			named[m[1]] = true
+		}
 	}
-	v, err := validator(s)
-	if err != nil {
-		return []Problem{{File: "schema", Message: "the schema of the registered tools cannot be made: " + err.Error()}}
+	wrong := map[*rule]string{}
+	for home, list := range homes {
+		v, err := validator(schemaOf(s, concerned(home, named)))
+		if err != nil {
+			return []Problem{{File: "schema", Message: "the schema of the registered tools cannot be made: " + err.Error()}}
+		}
+		for _, r := range list {
+			if err := v.Policy(r.id, r.ast); err != nil {
+				wrong[r] = oneLine(err.Error())
+			}
+		}
 	}
 	for _, r := range rules {
-		if err := v.Policy(r.id, r.ast); err != nil {
-			problems = append(problems, at(r.policy, oneLine(err.Error())))
+		if text := wrong[r]; text != "" {
+			problems = append(problems, at(r.policy, text))
 		}
 	}
 	return problems
 }
 
-func validator(s *registry.Snapshot) (*validate.Validator, error) {
+// actionNames finds the actions that a policy names, as quoted writes them.
+var actionNames = regexp.MustCompile(`Action::("(?:[^"\\]|\\.)*")`)
+
+// concerned picks the tools that rules of one home are checked with: those that
+// some rule names, and one of each look of that server, or of all for "".
+func concerned(home string, named map[string]bool) func(*registry.Server, *registry.Tool, string) bool {
+	seen := map[string]bool{}
+	return func(server *registry.Server, t *registry.Tool, args string) bool {
+		if named[quoted(callAction(server.ID, t.Name))] {
+			return true
+		}
+		look := string(class(t)) + " " + args
+		if home != "" && server.ID != home || seen[look] {
+			return false
+		}
+		seen[look] = true
+		return true
+	}
+}
+
+func validator(text string) (*validate.Validator, error) {
 	var parsed schema.Schema
-	if err := parsed.UnmarshalCedar([]byte(Schema(s))); err != nil {
+	if err := parsed.UnmarshalCedar([]byte(text)); err != nil {
 		return nil, err
 	}
 	resolved, err := parsed.Resolve()

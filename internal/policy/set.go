@@ -51,6 +51,7 @@ type Set struct {
 	home   map[string][]*rule // by the server that the scope names
 	owner  map[string][]*rule // by the agent, of those without a server
 	whole  bool               // ask every rule: tests compare that with the slice
+	single bool               // ask one rule after the other: tests compare that with all at once
 }
 
 // Rule is one policy of a set.
@@ -292,6 +293,8 @@ func (s *Set) candidates(c *trial) []*rule {
 	}
 	return out
 }
+
+func (s *Set) alone() bool { return s != nil && s.single }
 
 // concerns reports whether some permit names, or does not exclude, the agent
 // and the server.
