@@ -5,6 +5,13 @@ import (
 	"ostiary.dev/ostiary/internal/fault"
 )
 
+// What a stepped-up login is: two factors or a passkey, at most this many seconds
+// ago (policy.stepUpAge).
+const (
+	stepUpACR = "urn:ostiary:acr:two-step"
+	stepUpAge = "900"
+)
+
 // challenge says how to authenticate (RFC 6750 3, RFC 9728 5.1). It depends on
 // the endpoint's path and on whether there was a credential, never on what was
 // wrong with it or on whether there is such a server.
@@ -15,6 +22,10 @@ func (f *face) challenge(x *exchange.Exchange) string {
 	}
 	if x.Fault != nil && x.Fault.Kind == fault.ScopeMissing {
 		return c + `, error="insufficient_scope", ` + f.door.cfg.Challenge(x.Endpoint, string(x.Decision.Need))
+	}
+	if x.Fault != nil && x.Fault.Kind == fault.StepUpRequired { // RFC 9470
+		return c + `, error="insufficient_user_authentication", acr_values="` + stepUpACR + `", max_age="` + stepUpAge + `", ` +
+			f.door.cfg.Challenge(x.Endpoint, string(x.Decision.Need))
 	}
 	if f.r.Header.Count("Authorization") > 0 {
 		c += `, error="invalid_token"`

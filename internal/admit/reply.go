@@ -170,7 +170,7 @@ func (f *face) last(x *exchange.Exchange) *wire.Message {
 		if x.Verb != exchange.Post && f.stream {
 			return nil // a stream that ends says nothing
 		}
-		return wire.NewError(f.id, versionOf(x), x.Fault, x.ID)
+		return spoken(x, f.id)
 	}
 	if x.Final == nil {
 		return nil
@@ -181,6 +181,17 @@ func (f *face) last(x *exchange.Exchange) *wire.Message {
 		return wire.NewError(f.id, versionOf(x), x.Fault, x.ID)
 	}
 	return m
+}
+
+// spoken is a refusal in words: an error, or the question that stands in its
+// place.
+func spoken(x *exchange.Exchange, id wire.ID) *wire.Message {
+	if x.Fault.Result != "" && !id.IsZero() {
+		if m, err := wire.NewResult(id, []byte(x.Fault.Result)); err == nil {
+			return m
+		}
+	}
+	return wire.NewError(id, versionOf(x), x.Fault, x.ID)
 }
 
 func versionOf(x *exchange.Exchange) wire.Version {

@@ -26,6 +26,9 @@ type Step struct {
 	// URLHosts are the hosts that a server may send a person to; empty
 	// allows any https host.
 	URLHosts []string
+	// Approvals keeps what people confirmed; nil refuses every call that
+	// policy asks a person for.
+	Approvals Approvals
 
 	Shadow *Shadow // counts how policies on trial compare; nil: they are not asked
 
@@ -33,7 +36,7 @@ type Step struct {
 }
 
 // Call decides on the request, before anything is recorded or sent.
-func (s *Step) Call(_ context.Context, x *exchange.Exchange) error {
+func (s *Step) Call(ctx context.Context, x *exchange.Exchange) error {
 	x.View = s.Live.Load()
 	if agent := x.View.Agent(x.Principal.ID); agent != nil && agent.Era != "" && agent.Era != x.Era.String() {
 		x.Decision = policy.Decision{Kind: fault.EraMismatch, Reason: "agent is pinned to the other era", Version: x.View.Version()}
@@ -44,10 +47,10 @@ func (s *Step) Call(_ context.Context, x *exchange.Exchange) error {
 		return nil
 	}
 	x.Server = x.View.Server(x.Endpoint)
-	q := queryOf(x)
+	q := queryOf(x.View, x)
 	x.Decision = decide(x.View, q)
 	s.Shadow.compare(x.View, q, x.Decision)
-	if !x.Decision.Allow {
+	if !x.Decision.Allow && x.Decision.Needs == "" {
 		return refusal(x)
 	}
 	if err := speaks(x); err != nil {
@@ -55,14 +58,22 @@ func (s *Step) Call(_ context.Context, x *exchange.Exchange) error {
 	}
 	if x.Fact.Action == wire.ActTool {
 		x.Tool = x.Server.Tool(q.Tool)
-		return s.arguments(x)
+		if err := s.arguments(x); err != nil {
+			return err
+		}
+	}
+	if err := unasked(x); err != nil {
+		return err
+	}
+	if !x.Decision.Allow { // nobody is asked about what could not be called anyway
+		return s.confirmed(ctx, x, q)
 	}
 	return nil
 }
 
 // queryOf says what x asks of policy. What the table of facts does not know
 // never gets here.
-func queryOf(x *exchange.Exchange) policy.Query {
+func queryOf(view *registry.Snapshot, x *exchange.Exchange) policy.Query {
 	q := policy.Query{Principal: x.Principal, Server: x.Endpoint, Method: x.Method(), Need: registry.Read}
 	q.Call.Time, q.Call.IP = x.Start, x.Peer.Addr()
 	switch {
@@ -72,6 +83,10 @@ func queryOf(x *exchange.Exchange) policy.Query {
 		q.IsTool, q.Tool, q.Args = true, x.Request.Name(), x.Request.Params().Get("arguments")
 	case x.Origin != nil && x.Origin.Method == "tools/call": // a task is decided as the call that began it
 		q.IsTool, q.Tool = true, x.Origin.Name
+		q.Call.Approved = true // that call was approved, if it had to be
+	}
+	if x.Approval != "" || x.Bypass != "" && registry.BypassStands(view, x.Bypass) {
+		q.Call.Approved = true
 	}
 	return q
 }
@@ -112,7 +127,8 @@ func (s *Step) Still(x *exchange.Exchange) error {
 	if x.Join != nil || x.Server == nil {
 		return nil
 	}
-	if d := decide(s.Live.Load(), queryOf(x)); !d.Allow {
+	view := s.Live.Load()
+	if d := decide(view, queryOf(view, x)); !d.Allow {
 		return fault.New(fault.ServerUnknown)
 	}
 	return nil

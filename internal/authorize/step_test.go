@@ -212,7 +212,7 @@ func parseTool(t *testing.T, definition string) string {
 // of the list asks.
 func TestQueryOfCallAndList(t *testing.T) {
 	x := legacy(t, "reader", "files", "tools/call", `{"name":"list"}`)
-	q := queryOf(x)
+	q := queryOf(x.View, x)
 	if !q.IsTool || q.Tool != "list" || q.Server != "files" || q.Method != "tools/call" || q.Principal.ID != "reader" {
 		t.Errorf("%+v", q)
 	}
@@ -221,7 +221,7 @@ func TestQueryOfCallAndList(t *testing.T) {
 	if !reflect.DeepEqual(policy.Decide(view, q), policy.Decide(view, list)) {
 		t.Error("the two differ")
 	}
-	other := queryOf(legacy(t, "reader", "files", "resources/read", `{"uri":"file:///a"}`))
+	other := queryOf(x.View, legacy(t, "reader", "files", "resources/read", `{"uri":"file:///a"}`))
 	if other.IsTool || other.Tool != "" || other.Need != registry.Read {
 		t.Errorf("%+v", other)
 	}

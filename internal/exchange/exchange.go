@@ -133,6 +133,8 @@ type Exchange struct {
 	Server   *registry.Server   // authorize; nil on /mcp
 	Tool     *registry.Tool     // authorize: the tool called, if it is a known one
 	Decision policy.Decision    // authorize
+	Approval string             // authorize: id of the approval that this call used up
+	Bypass   string             // authorize: id of the break-glass opening that it is made under
 
 	Join     Join          // aggregate, admit: how the answers of parts become one; nil at /s/
 	Deadline time.Duration // aggregate: how long forward may wait for this part; 0 = the call's limit

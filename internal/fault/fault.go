@@ -45,6 +45,10 @@ const (
 	// authorize. A caller that was granted something learns when only its
 	// token's scope is too narrow, and can ask the person for more.
 	ScopeMissing Kind = "scope_missing"
+	// Policy asks for a person: to approve this very call, or to prove themselves
+	// again (RFC 9470).
+	ApprovalRequired Kind = "approval_required"
+	StepUpRequired   Kind = "step_up_required"
 	// Towards the caller the next four look the same as unknown.
 	MethodUnknown      Kind = "method_unknown"
 	Denied             Kind = "denied"
@@ -113,6 +117,9 @@ var table = map[Kind]entry{
 	Unauthenticated: {401, 31020, "Authenticate with a token or a client certificate."},
 	ScopeMissing:    {403, 31021, "The token's scope does not reach this."},
 
+	ApprovalRequired: {200, 31022, "A person must approve this call, and nobody can be asked now; try again later."},
+	StepUpRequired:   {401, 31023, "Your person must sign in again, more strongly, for this call."},
+
 	MethodUnknown:      {404, -32601, "Method not found."},
 	Denied:             {200, -32602, "Unknown or not available."},
 	ServerUnknown:      {404, 31007, "There is nothing at this path."},
@@ -160,6 +167,15 @@ type Error struct {
 	// Data, when set, is a JSON object that the specification demands beside
 	// this code (-32021 requiredCapabilities, -32022 supported/requested).
 	Data string
+
+	// RPC, when set, is the JSON-RPC code in place of the kind's, where a
+	// protocol version has one of its own for the case.
+	RPC int
+
+	// Result, when set, is the JSON object of the result that answers the
+	// request in place of an error: a question in a form that the caller's
+	// protocol version gives to results. The record says refused either way.
+	Result string
 }
 
 // New returns a refusal of kind k with the table's sentence.
@@ -193,7 +209,12 @@ func (e *Error) Unwrap() error { return e.Cause }
 func (e *Error) Status() int { return table[e.Kind].status }
 
 // Code returns the JSON-RPC error code of the refusal.
-func (e *Error) Code() int { return table[e.Kind].code }
+func (e *Error) Code() int {
+	if e.RPC != 0 {
+		return e.RPC
+	}
+	return table[e.Kind].code
+}
 
 // As returns err as a refusal. An error that is not one is Internal, so that
 // an unforeseen failure is a refusal without details.

@@ -49,15 +49,16 @@ type Call struct {
 
 // Decision is the answer to a Query. Its zero value denies.
 type Decision struct {
-	Allow   bool
-	Kind    fault.Kind      // how to refuse; "" when allowed
-	Reason  string          // one of the Reason constants, for records and explanations
-	Grant   string          // "AGENT/SERVER" of the grant that was found, "" if none
-	Version uint64          // of the snapshot that decided
-	Needs   Needs           // what would turn the refusal into a permission; "" = nothing
-	Policy  string          // hash of the policy set that decided, lower-case hex; "" = built-in rules
-	Reasons []string        // ids of the policies and rules that decided, sorted
-	Need    registry.Access // what the action needs, "" when it was not reached
+	Allow     bool
+	Kind      fault.Kind      // how to refuse; "" when allowed
+	Reason    string          // one of the Reason constants, for records and explanations
+	Grant     string          // "AGENT/SERVER" of the grant that was found, "" if none
+	Version   uint64          // of the snapshot that decided
+	Approvers int             // people that must approve; 0 = one, when Needs says so
+	Needs     Needs           // what would turn the refusal into a permission; "" = nothing
+	Policy    string          // hash of the policy set that decided, lower-case hex; "" = built-in rules
+	Reasons   []string        // ids of the policies and rules that decided, sorted
+	Need      registry.Access // what the action needs, "" when it was not reached
 }
 
 // What a Query's Name may be of.

@@ -20,17 +20,18 @@ const (
 
 // rule is one policy, with what has to be known about it before it is asked.
 type rule struct {
-	n      int // place in its set, from 1; 0 = a grant
-	id     string
-	forbid bool
-	grant  bool
-	needs  int
-	notes  map[string]string
-	policy *cedar.Policy
-	ast    *ast.Policy
-	reads  reads
-	home   string // server that its scope names; "" = not one
-	owner  string // agent that its scope names; "" = not one
+	n         int // place in its set, from 1; 0 = a grant
+	id        string
+	forbid    bool
+	grant     bool
+	needs     int
+	approvers int // people that must approve
+	notes     map[string]string
+	policy    *cedar.Policy
+	ast       *ast.Policy
+	reads     reads
+	home      string // server that its scope names; "" = not one
+	owner     string // agent that its scope names; "" = not one
 }
 
 // All makes a rule the whole set that Cedar is asked about.

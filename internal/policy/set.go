@@ -180,7 +180,7 @@ func at(p *cedar.Policy, text string) Problem {
 
 // knownNotes are the annotations that policies may have. Others are refused: a
 // misspelt @needs would ask for nobody.
-var knownNotes = []string{"id", "needs", "reason", "title", "note", "owner"}
+var knownNotes = []string{"id", "needs", "approvers", "reason", "title", "note", "owner"}
 
 var idForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$`)
 
@@ -203,6 +203,13 @@ func newRule(p *cedar.Policy, file string, n int) (r *rule, wrongs []string) {
 		if r.needs = needsOf(needs); r.needs == 0 {
 			wrongs = append(wrongs, fmt.Sprintf(`@needs(%q) must be "approval", "step-up" or both`, needs))
 		}
+	}
+	r.approvers = 1
+	if n, ok := r.notes["approvers"]; ok {
+		if n != "1" && n != "2" || r.needs&needApproval == 0 {
+			wrongs = append(wrongs, fmt.Sprintf(`@approvers(%q) must be "1" or "2", beside @needs("approval")`, n))
+		}
+		r.approvers = 1 + strings.Count(n, "2")
 	}
 	r.reads = readsOf(r.ast)
 	r.place()

@@ -108,6 +108,9 @@ func (c *trial) weigh(d Decision) Decision {
 		asks = append(asks, closed...)
 	}
 	d.Needs, d.Reasons = c.lacking(asks), ids(asks)
+	for _, r := range asks {
+		d.Approvers = max(d.Approvers, r.approvers)
+	}
 	return d.deny(fault.Denied, ReasonNeeds)
 }
 
@@ -198,8 +201,13 @@ func (c *trial) lacking(rules []*rule) Needs {
 
 // steppedUp reports whether the caller's person proved themselves strongly not
 // long ago. A call whose time is not known is not.
+// An agent without a person has nobody to step up: a person's approval stands
+// in for it.
 func (c *trial) steppedUp() bool {
 	p, now := &c.q.Principal, c.q.Call.Time
+	if p.Person == "" && c.q.Call.Approved {
+		return true
+	}
 	if p.Strength < identity.TwoStep || p.AuthTime.IsZero() || now.IsZero() {
 		return false
 	}
