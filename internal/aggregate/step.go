@@ -19,6 +19,7 @@ import (
 	"ostiary.dev/ostiary/internal/exchange"
 	"ostiary.dev/ostiary/internal/fault"
 	"ostiary.dev/ostiary/internal/keys"
+	"ostiary.dev/ostiary/internal/policy"
 	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/wire"
 )
@@ -88,7 +89,7 @@ func (s *Step) request(x *exchange.Exchange, servers []*registry.Server, version
 // visible returns the servers that the caller may see and that speak its era.
 func visible(view *registry.Snapshot, x *exchange.Exchange) []*registry.Server {
 	var out []*registry.Server
-	for _, srv := range view.Visible(x.Principal.ID) {
+	for _, srv := range policy.Visible(view, x.Principal.ID) {
 		if speaks(srv, x.Era) && view.Killed("", srv.ID, "") == "" {
 			out = append(out, srv)
 		}

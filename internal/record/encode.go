@@ -36,6 +36,10 @@ func (e *Entry) part() ([]byte, error) {
 	b = text(b, "need", e.Need)
 	b = number(b, "registry", int64(e.Registry))
 	b = text(b, "detail", e.Detail)
+	b = text(b, "policy", e.Policy)
+	b = text(b, "rules", e.Rules)
+	b = text(b, "person", e.Person)
+	b = text(b, "jti", e.JTI)
 	b = sum(b, "request_sha256", e.Request)
 	if e.Closed {
 		b = e.closing(b)

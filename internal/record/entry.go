@@ -2,6 +2,7 @@ package record
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"ostiary.dev/ostiary/internal/auditlog"
@@ -37,6 +38,10 @@ type Entry struct {
 	Need     string // access that the call needs
 	Registry uint64 // version of the grants that decided
 	Detail   string // which rule, in words of ours
+	Policy   string // hash of the policy set that decided; "": there was none
+	Rules    string // ids of the policies and grants that decided, sorted, by single spaces
+	Person   string // pseudonym of the person that the agent acted for
+	JTI      string // id of the token of an issuer
 	Request  Sum    // SHA-256 of the request; zero: none was read
 	Leaf     string // server that may stand in the leaf: a registered one
 
@@ -82,8 +87,10 @@ func entryOf(x *exchange.Exchange, kind auditlog.Kind, began time.Time) Entry {
 	if x.Session != nil {
 		e.Session = x.Session.ID
 	}
+	e.Person, e.JTI = p.Person, clip(p.JTI)
 	if x.View != nil {
 		e.Decision, e.Detail = deny, x.Decision.Reason
+		e.Policy, e.Rules = x.Decision.Policy, clip(strings.Join(x.Decision.Reasons, " "))
 		if x.Decision.Allow {
 			e.Decision = allow
 		}
