@@ -43,6 +43,10 @@ type said struct {
 	Need     string          `json:"need"`
 	Registry uint64          `json:"registry"`
 	Detail   string          `json:"detail"`
+	Policy   string          `json:"policy"`
+	Rules    string          `json:"rules"`
+	Person   string          `json:"person"`
+	JTI      string          `json:"jti"`
 	Request  string          `json:"request_sha256"`
 	Outcome  *string         `json:"outcome"`
 	Reason   string          `json:"reason"`

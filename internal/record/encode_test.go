@@ -61,7 +61,7 @@ func sameAsJSON(t *testing.T, e *Entry) {
 		"actor_by": {s.ActorBy, e.ActorBy}, "token": {s.Token, e.Token}, "serial": {s.Serial, e.Serial}, "peer": {s.Peer, e.Peer},
 		"server": {s.Server, e.Server}, "method": {s.Method, e.Method}, "name": {s.Name, e.Name}, "era": {s.Era, e.Era},
 		"version": {s.Version, e.Version}, "session": {s.Session, e.Session}, "decision": {s.Decision, e.Decision}, "need": {s.Need, e.Need},
-		"detail": {s.Detail, e.Detail}, "agent": {s.Agent, e.Agent}, "before": {s.Before, e.Before}, "after": {s.After, e.After}, "rows": {s.Rows, e.Rows},
+		"detail": {s.Detail, e.Detail}, "policy": {s.Policy, e.Policy}, "rules": {s.Rules, e.Rules}, "person": {s.Person, e.Person}, "jti": {s.JTI, e.JTI}, "agent": {s.Agent, e.Agent}, "before": {s.Before, e.Before}, "after": {s.After, e.After}, "rows": {s.Rows, e.Rows},
 	} {
 		if text(c[0], "\ufffd") != json1(c[1]) {
 			t.Errorf("%s: %q, want %q", name, c[0], c[1])

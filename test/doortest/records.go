@@ -32,6 +32,10 @@ type Record struct {
 	Outcome  string          `json:"outcome"`
 	Reason   string          `json:"reason"`
 	Detail   string          `json:"detail"`
+	Policy   string          `json:"policy"`
+	Rules    string          `json:"rules"`
+	Person   string          `json:"person"`
+	JTI      string          `json:"jti"`
 	Status   int             `json:"status"`
 	Sent     bool            `json:"sent"`
 	Passed   int             `json:"passed"`
