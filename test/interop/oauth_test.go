@@ -249,13 +249,47 @@ func TestMCPRemoteLogin(t *testing.T) {
 	}
 }
 
+// TestConformanceAuthorization: the official suite's scenarios for an
+// authorization server, with its own client as a person's program.
+func TestConformanceAuthorization(t *testing.T) {
+	g := newOAuthGate(t)
+	_, port, err := net.SplitHostPort(doortest.FreeAddr(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), clientTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, node(t), need(t, newSuite), "authorization", "--url", g.issuer, "--client-id", g.register(t), "--resource", g.url, "--port", port)
+	cmd.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+g.ca)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	g.follow(t, io.TeeReader(out, &all))
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the suite: %v", err)
+	}
+	t.Log(all.String())
+}
+
 // follow reads what a program tells the person to do, and does it.
 func (g *oauthGate) follow(t *testing.T, said io.Reader) {
 	lines := bufio.NewScanner(said)
+	early, target := false, "" // the suite says the URL before it listens for the answer
 	for lines.Scan() {
 		line := strings.TrimSpace(lines.Text())
+		early = early || strings.HasPrefix(line, "Access the following URL")
 		if line = line[strings.LastIndex(line, "] ")+1:]; strings.Contains(line, "/oauth/authorize?") {
-			back := g.browse(t, strings.TrimSpace(line))
+			target = strings.TrimSpace(line)
+		}
+		if target != "" && (!early || strings.HasPrefix(line, "Callback server started")) {
+			back := g.browse(t, target)
+			target = ""
 			resp, err := http.Get(back)
 			if err != nil {
 				t.Error(err)
@@ -365,23 +399,8 @@ func TestLoginEnds(t *testing.T) {
 // token logs in by hand and returns an access token.
 func (g *oauthGate) token(t *testing.T, scope string) string {
 	t.Helper()
-	var client struct {
-		ID string `json:"client_id"`
-	}
-	post := func(path, kind, body string, into any) {
-		t.Helper()
-		resp, err := g.client.Post(g.issuer+path, kind, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		if err := json.NewDecoder(resp.Body).Decode(into); err != nil || !slices.Contains([]int{200, 201}, resp.StatusCode) {
-			t.Fatalf("%s: %d %v", path, resp.StatusCode, err)
-		}
-	}
-	const redirect = "http://127.0.0.1:45678/callback"
-	post("/oauth/register", "application/json", `{"client_name":"by hand","redirect_uris":["`+redirect+`"]}`, &client)
-	q := url.Values{"client_id": {client.ID}, "redirect_uri": {redirect}, "response_type": {"code"}, "scope": {scope}, "resource": {g.url},
+	id := g.register(t)
+	q := url.Values{"client_id": {id}, "redirect_uri": {anyRedirect}, "response_type": {"code"}, "scope": {scope}, "resource": {g.url},
 		"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"}} // RFC 7636, appendix B
 	back, err := url.Parse(g.browse(t, g.issuer+"/oauth/authorize?"+q.Encode()))
 	if err != nil {
@@ -390,7 +409,35 @@ func (g *oauthGate) token(t *testing.T, scope string) string {
 	var out struct {
 		Access string `json:"access_token"`
 	}
-	post("/oauth/token", "application/x-www-form-urlencoded", url.Values{"grant_type": {"authorization_code"}, "client_id": {client.ID},
+	g.post(t, "/oauth/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {id},
 		"code": {back.Query().Get("code")}, "code_verifier": {"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"}}.Encode(), &out)
 	return out.Access
+}
+
+const anyRedirect = "http://127.0.0.1:45678/callback"
+
+// register gives a client an id.
+func (g *oauthGate) register(t *testing.T) string {
+	t.Helper()
+	var client struct {
+		ID string `json:"client_id"`
+	}
+	g.post(t, "/oauth/register", `{"client_name":"by hand","redirect_uris":["`+anyRedirect+`"]}`, &client)
+	return client.ID
+}
+
+func (g *oauthGate) post(t *testing.T, path, body string, into any) {
+	t.Helper()
+	kind := "application/x-www-form-urlencoded"
+	if strings.HasPrefix(body, "{") {
+		kind = "application/json"
+	}
+	resp, err := g.client.Post(g.issuer+path, kind, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(into); err != nil || !slices.Contains([]int{200, 201}, resp.StatusCode) {
+		t.Fatalf("%s: %d %v", path, resp.StatusCode, err)
+	}
 }
