@@ -59,6 +59,13 @@ type Config struct {
 	// Shadow tells how the shadow of that hash compares; nil: nothing was decided.
 	Shadow func(hash string) PolicyTrial
 
+	// Approvers says whether people with a passkey can approve calls; while
+	// nobody can, the operator at the socket does, and the record says so.
+	Approvers func() bool
+	// Alarm is told what must not wait for somebody to look, with the id of
+	// what it is about. It must return at once.
+	Alarm func(event, id string)
+
 	// RootKey says whether a root key outside the data directory can be used
 	// now. Nil: it lies in the data directory.
 	RootKey func(context.Context) error
@@ -143,7 +150,8 @@ func (a *Admin) As(by string) API { return &operator{Admin: a, by: by} }
 // operator is one caller of Admin.
 type operator struct {
 	*Admin
-	by string
+	by    string
+	proof *Proof // of a person who signed in; nil: at the socket
 }
 
 // errDry undoes the transaction of a dry run.

@@ -85,6 +85,8 @@ type API interface {
 	ChangeWitness(context.Context, WitnessChange) (Done[[]WitnessView], error)
 
 	PolicyAPI
+	ApprovalAPI
+	LimitAPI
 	OAuthAPI
 }
 

@@ -35,6 +35,7 @@ func (a *App) Serve(ctx context.Context) error {
 	a.reloaded = func(c *Config) { h.rate.Set(c.Limits.CallsPerMinute) }
 	a.health.Watch(checkWitness, a.keeper.health)
 	a.health.Watch(checkLog, a.logHealth)
+	a.health.Watch(checkBreakGlass, a.breakGlass)
 	a.health.Watch(checkKills, a.killHealth)
 	servers, err := a.listen(h)
 	if err != nil {
@@ -54,6 +55,7 @@ func (a *App) Serve(ctx context.Context) error {
 		wait.Go(func() { a.sweepLog(background) })
 		wait.Go(func() { a.sweepRows(background) })
 		wait.Go(func() { a.sweepIssuer(background) })
+		wait.Go(func() { a.sweepApprovals(background) })
 	}
 	failed := make(chan error, len(servers))
 	for _, s := range servers {
