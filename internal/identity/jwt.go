@@ -195,10 +195,8 @@ func claimsOf(v wire.Value) (c Claims, err error) {
 	if !ok {
 		return c, errJWTClaims
 	}
-	for _, name := range []string{"nonce", "at_hash", "c_hash"} { // an ID token's
-		if v.Get(name).Exists() {
-			return c, errJWTType
-		}
+	if foreignUse(v) {
+		return c, errJWTType
 	}
 	if c.Audience, ok = texts(v.Get("aud"), maxAuds); !ok || len(c.Audience) == 0 {
 		return c, errJWTClaims
@@ -211,6 +209,21 @@ func claimsOf(v wire.Value) (c Claims, err error) {
 		c.Scopes = strings.Join(list, " ")
 	}
 	return c, confirmation(v.Get("cnf"), &c)
+}
+
+// foreignUse reports whether claims are those of an ID, refresh or logout
+// token: of the standard, or of the products that give all their tokens one typ
+// (A16).
+func foreignUse(v wire.Value) bool {
+	for _, name := range []string{"nonce", "at_hash", "c_hash", "events"} {
+		if v.Get(name).Exists() {
+			return true
+		}
+	}
+	typ, use := v.Get("typ"), v.Get("token_use")
+	kind, _ := typ.Text() // Keycloak: Bearer, DPoP, ID, Refresh, Offline, Logout
+	how, _ := use.Text()  // Cognito: access, id
+	return typ.Exists() && kind != "Bearer" && kind != "DPoP" || use.Exists() && how != "access"
 }
 
 // confirmation reads cnf. A way of confirming that we do not know cannot be
