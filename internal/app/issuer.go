@@ -164,22 +164,8 @@ func (a *App) sessions() issuer.Sessions {
 	if a.options.People != nil {
 		return a.options.People
 	}
-	return nobody{}
+	return members{a}
 }
-
-// nobody is a gateway without people: nobody is signed in, and nobody can.
-type nobody struct{}
-
-// Session implements issuer.Sessions, as do the two below.
-func (nobody) Session(*http.Request) (issuer.Person, bool) { return issuer.Person{}, false }
-
-// Require says that nobody can sign in.
-func (nobody) Require(w http.ResponseWriter, _ *http.Request, _ string) {
-	http.Error(w, "nobody can sign in at this gateway yet", http.StatusServiceUnavailable)
-}
-
-// Person knows nobody.
-func (nobody) Person(string) (issuer.Person, bool) { return issuer.Person{}, false }
 
 // sweepIssuer deletes codes and logins that have ended.
 func (a *App) sweepIssuer(ctx context.Context) {

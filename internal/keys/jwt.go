@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -76,6 +77,10 @@ func (r *Ring) VerifyToken(typ, token string, now time.Time) ([]byte, error) {
 	if len(token) > maxToken || strings.Count(token, ".") != 2 || strings.ContainsAny(token, "\r\n") {
 		return nil, ErrToken
 	}
+	id := verifiedToken{r.state.Load(), sha256.Sum256([]byte(typ + " " + token))}
+	if claims, ok := r.checked.get(id); ok {
+		return claims, nil
+	}
 	all, err := r.TokenKeys(now)
 	if err != nil {
 		return nil, err
@@ -99,9 +104,47 @@ func (r *Ring) VerifyToken(typ, token string, now time.Time) ([]byte, error) {
 		if err != nil {
 			return nil, ErrToken
 		}
+		r.checked.put(id, claims)
 		return claims, nil
 	}
 	return nil, ErrToken
+}
+
+// verifiedToken names a token that verified under one state of the keystore: a
+// rotation, and a compromise above all, forgets every one. Only the digest of
+// the token is kept.
+type verifiedToken struct {
+	of     *state
+	digest [sha256.Size]byte
+}
+
+// checkedTokens are the claims of tokens that verified, in two generations of
+// bounded size. A key that ends by time alone lives longer than its tokens, whose
+// expiry every caller checks.
+type checkedTokens struct {
+	mu         sync.RWMutex
+	young, old map[verifiedToken][]byte
+}
+
+const checkedSize = 4096
+
+func (c *checkedTokens) get(id verifiedToken) ([]byte, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if claims, ok := c.young[id]; ok {
+		return claims, true
+	}
+	claims, ok := c.old[id]
+	return claims, ok
+}
+
+func (c *checkedTokens) put(id verifiedToken, claims []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.young == nil || len(c.young) >= checkedSize {
+		c.young, c.old = map[verifiedToken][]byte{}, c.young
+	}
+	c.young[id] = claims
 }
 
 // tokenSet is the public keys of one state of the keystore.

@@ -139,3 +139,26 @@ func TestVerifyTokenRefusals(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkVerifyToken(b *testing.B) {
+	r := newTestRing(b)
+	token, err := r.SignToken("at+jwt", []byte(`{"iss":"https://gate.example","aud":"https://gate.example/mcp"}`))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("known", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := r.VerifyToken("at+jwt", token, epoch); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("new", func(b *testing.B) {
+		for b.Loop() {
+			r.checked = checkedTokens{}
+			if _, err := r.VerifyToken("at+jwt", token, epoch); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

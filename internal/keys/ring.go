@@ -29,6 +29,7 @@ type Ring struct {
 	subjects *subjects
 	macs     atomic.Pointer[tokenMACs]
 	tokens   atomic.Pointer[tokenSet]
+	checked  checkedTokens
 
 	handover sync.Map // origin -> nothing: checkpoints that both signers signed
 }
