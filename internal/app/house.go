@@ -101,7 +101,7 @@ func (a *App) newHouse() (*house, error) {
 		return nil, err
 	}
 	h.may = &authorize.Step{Live: a.live, Drift: a.drifted.add, Shadow: &a.shadow, Approvals: approvals{a}}
-	pages, page := mount(a.pagesOf())
+	pages, page := mount(a.pagesOf(), c.Listeners.Data.CORSOrigins)
 	h.door = admit.New(admit.Config{
 		Pages: pages, Page: page, Challenge: a.challenge(), Public: a.publicURL,
 		Names: c.ServedNames(), Origins: c.Listeners.Data.CORSOrigins, Trusted: prefixes(c.TrustedProxies), Handles: a.ring.Handles(), Clock: a.clock,

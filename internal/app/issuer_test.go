@@ -95,7 +95,7 @@ func TestProtectedMetadata(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	handler, page := mount(a.pagesOf())
+	handler, page := mount(a.pagesOf(), nil)
 	if handler == nil {
 		t.Fatal("no pages")
 	}
@@ -136,5 +136,37 @@ func TestProtectedMetadata(t *testing.T) {
 	}
 	if a.isResource("https://evil.example/mcp") || a.isResource(a.publicURL()+".evil.example/mcp") {
 		t.Error("a foreign resource is ours")
+	}
+}
+
+// TestPagesAreSharedWithPrograms: an app of a configured origin reads what
+// programs read, and no page for people; any other origin reads nothing.
+func TestPagesAreSharedWithPrograms(t *testing.T) {
+	const app = "http://localhost:6274"
+	for _, c := range []struct {
+		method, path, origin string
+		shared, done         bool
+	}{
+		{"POST", "/oauth/token", app, true, false},
+		{"OPTIONS", "/oauth/token", app, true, true},
+		{"OPTIONS", protectedAt + "/mcp", app, true, true},
+		{"GET", "/.well-known/oauth-authorization-server", app, true, false},
+		{"GET", "/oauth/authorize", app, false, false},
+		{"POST", "/oauth/device", app, false, false},
+		{"OPTIONS", "/login", app, false, false},
+		{"OPTIONS", "/oauth/token", "https://evil.example", false, false},
+		{"POST", "/oauth/token", "", false, false},
+		{"POST", "/oauth/token", "null", false, false},
+	} {
+		r := httptest.NewRequest(c.method, "https://gate.example"+c.path, nil)
+		if c.origin != "" {
+			r.Header.Set("Origin", c.origin)
+		}
+		rec := httptest.NewRecorder()
+		done := shared(rec, r, []string{app})
+		h := rec.Header()
+		if done != c.done || (h.Get("Access-Control-Allow-Origin") == app) != c.shared || h.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("%+v: %v %v", c, done, h)
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ostiary.dev/ostiary/internal/auditlog"
+	"ostiary.dev/ostiary/internal/identity"
 	"ostiary.dev/ostiary/internal/registry"
 )
 
@@ -156,7 +157,22 @@ func (i *Issuer) ask(w http.ResponseWriter, p Person, c client, req request) {
 	}
 	i.page(w, http.StatusOK, view{Kind: "consent", Target: origin(req.Redirect), Action: "/oauth/authorize", Request: form, Person: shown(p.Name),
 		Client: c.title(), Vouched: c.Host, Unvouched: c.Host == "", SentTo: to.Host, Local: loopback(to), Agents: agents,
-		Scopes: strings.Fields(req.Scope), Resource: req.Resource})
+		Scopes: strings.Fields(req.Scope), Levels: levels(req.Scope), Resource: req.Resource})
+}
+
+// levels returns what a person may allow of a scope: all of it, or less from
+// the broadest access down.
+func levels(scope string) []string {
+	var have, out []string
+	for _, s := range strings.Fields(identity.ScopesFor("modify")) {
+		if slices.Contains(strings.Fields(scope), s) {
+			have = append(have, s)
+		}
+	}
+	for n := len(have); n > 0 && len(have) > 1; n-- {
+		out = append(out, strings.Join(have[:n], " "))
+	}
+	return out
 }
 
 // consented takes the person's decision.
@@ -185,8 +201,13 @@ func (i *Issuer) consented(w http.ResponseWriter, r *http.Request) {
 		i.page(w, http.StatusForbidden, problem("This agent is not open to you."))
 		return
 	}
+	scope, err := narrower(req.Scope, f["scope"])
+	if err != nil {
+		i.page(w, http.StatusForbidden, problem("The app did not ask for this."))
+		return
+	}
 	login := i.login(p, c, agent)
-	login.Resource, login.Scope = req.Resource, req.Scope
+	login.Resource, login.Scope = req.Resource, scope
 	code, err := i.giveCode(r.Context(), p, agent, req, login)
 	if errors.Is(err, registry.ErrExists) {
 		i.page(w, http.StatusForbidden, problem("This form was used already. Start again in the app."))
@@ -246,7 +267,7 @@ func (i *Issuer) giveCode(ctx context.Context, p Person, agent string, req reque
 	}
 	return code, i.cfg.Store.Change(ctx, func(s registry.NounStore) ([]auditlog.Act, error) {
 		return []auditlog.Act{{Kind: auditlog.AuthnSucceeded, Action: "oauth.allow", By: p.Name, Agent: agent, Subject: subjectOf(login.Client),
-			Change: map[string]string{"redirect": origin(req.Redirect), "resource": req.Resource, "scope": req.Scope}}}, s.InsertNoun(n)
+			Change: map[string]string{"redirect": origin(req.Redirect), "resource": req.Resource, "scope": login.Scope}}}, s.InsertNoun(n)
 	})
 }
 

@@ -169,7 +169,7 @@ func assertion(t *testing.T, key any, alg jose.SignatureAlgorithm, claims map[st
 }
 
 func byKey(text string) url.Values {
-	return url.Values{"grant_type": {grantClient}, "client_assertion_type": {assertionType}, "client_assertion": {text}, "resource": {mcp}, "scope": {"read"}}
+	return url.Values{"grant_type": {grantClient}, "client_assertion_type": {assertionType}, "client_assertion": {text}, "resource": {mcp}, "scope": {"mcp:read"}}
 }
 
 func TestMachineProvesItsKey(t *testing.T) {
@@ -181,7 +181,7 @@ func TestMachineProvesItsKey(t *testing.T) {
 		return map[string]any{"iss": id, "sub": id, "aud": at, "jti": fmt.Sprint(n), "exp": w.now.Add(time.Minute).Unix()}
 	}
 	g, bad := w.token(byKey(assertion(t, key, jose.ES256, good())))
-	if c := w.claims(g.Access); bad != "" || g.Refresh != "" || c.Agent != "other" || c.Subject != id || c.Scope != "read" || c.Session != "" {
+	if c := w.claims(g.Access); bad != "" || g.Refresh != "" || c.Agent != "other" || c.Subject != id || c.Scope != "mcp:read" || c.Session != "" {
 		t.Fatalf("%s %+v", bad, g)
 	}
 	other, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -258,7 +258,7 @@ func TestTokensNotInURIs(t *testing.T) {
 // started starts a device login and returns both codes.
 func started(t *testing.T, w *world, id string) (device, user string) {
 	t.Helper()
-	rec := w.post("", "/oauth/device_authorization", url.Values{"client_id": {id}, "resource": {mcp}, "scope": {"read"}})
+	rec := w.post("", "/oauth/device_authorization", url.Values{"client_id": {id}, "resource": {mcp}, "scope": {"mcp:read"}})
 	var out struct {
 		Device string `json:"device_code"`
 		User   string `json:"user_code"`
@@ -301,7 +301,7 @@ func TestDeviceLogin(t *testing.T) {
 		t.Errorf("another client: %q", bad)
 	}
 	g, bad := w.token(poll(id, device))
-	if c := w.claims(g.Access); bad != "" || c.Agent != "helper" || c.Subject != "p-1" || c.Scope != "read" || g.Refresh == "" {
+	if c := w.claims(g.Access); bad != "" || c.Agent != "helper" || c.Subject != "p-1" || c.Scope != "mcp:read" || g.Refresh == "" {
 		t.Fatalf("%q %+v", bad, g)
 	}
 	if _, bad := w.token(poll(id, device)); bad != "invalid_grant" {

@@ -216,7 +216,7 @@ func (i *Issuer) deviceEntered(w http.ResponseWriter, r *http.Request) {
 	}
 	sealed := i.cfg.Ring.Handles().Seal("oauth-device", p.Pseudonym, p.Session, []byte(i.deviceID(user)), d.Expires)
 	i.page(w, http.StatusOK, view{Kind: "consent", Device: true, Action: "/oauth/device", Request: sealed, Person: shown(p.Name), Client: d.Login.Name,
-		Unvouched: true, Agents: agents, Scopes: strings.Fields(d.Login.Scope), Resource: d.Login.Resource})
+		Unvouched: true, Agents: agents, Scopes: strings.Fields(d.Login.Scope), Levels: levels(d.Login.Scope), Resource: d.Login.Resource})
 }
 
 func (i *Issuer) deviceDecided(w http.ResponseWriter, r *http.Request, p Person, f params) {
@@ -238,7 +238,10 @@ func (i *Issuer) deviceDecided(w http.ResponseWriter, r *http.Request, p Person,
 		d.State = deviceDenied
 		if allowed {
 			l := i.login(p, client{ID: d.Login.Client, Name: d.Login.Name}, f["agent"])
-			l.Name, l.Resource, l.Scope = d.Login.Name, d.Login.Resource, d.Login.Scope
+			l.Name, l.Resource = d.Login.Name, d.Login.Resource
+			if l.Scope, err = narrower(d.Login.Scope, f["scope"]); err != nil {
+				return nil, err
+			}
 			d.State, d.Login = deviceAllowed, l
 			act.Kind, act.Action, act.Agent = auditlog.AuthnSucceeded, "oauth.allow", f["agent"]
 		}

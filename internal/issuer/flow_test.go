@@ -17,7 +17,7 @@ func TestLoginGivesATokenForExactlyOneResource(t *testing.T) {
 	w := newWorld(t)
 	id := w.dynamic()
 	g, bad := w.token(spend(id, w.code("alice", asked(id))))
-	if bad != "" || g.Type != "Bearer" || g.Refresh == "" || g.Scope != "read write" || g.Seconds != 600 {
+	if bad != "" || g.Type != "Bearer" || g.Refresh == "" || g.Scope != "mcp:read mcp:write" || g.Seconds != 600 {
 		t.Fatalf("%+v %s", g, bad)
 	}
 	c := w.claims(g.Access)
@@ -65,13 +65,13 @@ func TestRefreshRotates(t *testing.T) {
 		t.Fatalf("%+v %s", h, bad)
 	}
 	narrow := renew(id, h.Refresh)
-	narrow.Set("scope", "read")
+	narrow.Set("scope", "mcp:read")
 	n, bad := w.token(narrow)
-	if bad != "" || n.Scope != "read" {
+	if bad != "" || n.Scope != "mcp:read" {
 		t.Errorf("narrowed to %q %s", n.Scope, bad)
 	}
 	wide := renew(id, n.Refresh)
-	wide.Set("scope", "modify")
+	wide.Set("scope", "mcp:modify")
 	if _, bad := w.token(wide); bad != "invalid_scope" {
 		t.Errorf("a scope that was not allowed: %s", bad)
 	}
@@ -469,5 +469,28 @@ func TestTooManyRequests(t *testing.T) {
 	w.now = w.now.Add(time.Minute)
 	if rec := w.get("", "/oauth/jwks"); rec.Code != http.StatusOK {
 		t.Errorf("a minute later: %d", rec.Code)
+	}
+}
+
+// TestPersonAllowsLess: a person may allow less than a client asks for, and
+// never more.
+func TestPersonAllowsLess(t *testing.T) {
+	w := newWorld(t)
+	id := w.dynamic()
+	decide := func(scope string) *httptest.ResponseRecorder {
+		return w.post("alice", "/oauth/authorize", url.Values{"request": {w.form("alice", asked(id))}, "agent": {"helper"}, "decision": {"allow"}, "scope": {scope}})
+	}
+	g, bad := w.token(spend(id, w.location(decide("mcp:read")).Get("code")))
+	if bad != "" || g.Scope != "mcp:read" || w.claims(g.Access).Scope != "mcp:read" {
+		t.Errorf("%+v %s", g, bad)
+	}
+	if rec := decide("mcp:modify"); rec.Code != http.StatusForbidden {
+		t.Errorf("more than was asked: %d", rec.Code)
+	}
+	if got := levels("mcp:modify mcp:read mcp:write"); !slices.Equal(got, []string{"mcp:read mcp:write mcp:modify", "mcp:read mcp:write", "mcp:read"}) {
+		t.Errorf("levels %q", got)
+	}
+	if got := levels("mcp:write"); got != nil {
+		t.Errorf("levels %q", got)
 	}
 }

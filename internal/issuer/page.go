@@ -24,6 +24,7 @@ type view struct {
 	Device    bool
 	Agents    []string
 	Scopes    []string
+	Levels    []string // sets of scopes that the person may allow, the broadest first
 	Resource  string
 	Problem   string
 }
@@ -66,6 +67,7 @@ var pages = template.Must(template.New("page").Parse(`<!doctype html>
 <dt>It asks for</dt><dd>{{range .Scopes}}<bdi>{{.}}</bdi> {{end}}</dd><dt>At</dt><dd><bdi>{{.Resource}}</bdi></dd></dl>
 <form method="post" action="{{.Action}}"><input type="hidden" name="request" value="{{.Request}}">
 <label>It acts as the agent <select name="agent">{{range .Agents}}<option>{{.}}</option>{{end}}</select></label><br>
+{{if .Levels}}<label>It may use at most <select name="scope">{{range .Levels}}<option>{{.}}</option>{{end}}</select></label><br>{{end}}
 <button name="decision" value="allow">Allow</button><button name="decision" value="deny">Do not allow</button></form>
 {{else if eq .Kind "code"}}<h1>Connect a device</h1><p>You are signed in as <bdi>{{.Person}}</bdi>.</p>
 {{if .Problem}}<p class="warn" role="alert">{{.Problem}}</p>{{end}}

@@ -175,7 +175,7 @@ func newWorld(t *testing.T) *world {
 		"none":  {Name: "None", Pseudonym: "p-3", Strength: identity.TwoStep, AuthTime: w.now, Session: "s-3"},
 	}}
 	w.issuer = New(Config{Issuer: func() string { return at }, Resource: func(u string) bool { return u == mcp || u == at+"/s/crm/mcp" },
-		Scopes: []string{"modify", "read", "write"}, Register: true, Ring: ring, Live: live, Store: w.store, Sessions: w.people,
+		Scopes: []string{identity.ScopeModify, identity.ScopeRead, identity.ScopeWrite}, Register: true, Ring: ring, Live: live, Store: w.store, Sessions: w.people,
 		Clock: clock.Fixed(func() time.Time { return w.now }), Fetch: func(_ context.Context, u string, limit int64) ([]byte, error) {
 			w.fetched++
 			d, ok := w.docs[u]
@@ -223,7 +223,7 @@ func (w *world) dynamic() string {
 
 // asked is a good authorization request.
 func asked(client string) url.Values {
-	return url.Values{"client_id": {client}, "redirect_uri": {callback}, "response_type": {"code"}, "state": {"st"}, "scope": {"read write"},
+	return url.Values{"client_id": {client}, "redirect_uri": {callback}, "response_type": {"code"}, "state": {"st"}, "scope": {"mcp:read mcp:write"},
 		"code_challenge": {challengeOf(verifier)}, "code_challenge_method": {"S256"}, "resource": {mcp}}
 }
 
