@@ -122,7 +122,7 @@ func (o *operator) DecideApproval(_ context.Context, r DecideApproval) (Done[App
 		if err != nil {
 			return nil, err
 		}
-		who, err := o.approver(s, a)
+		who, err := o.approver(s, a, r.Approve)
 		if err != nil {
 			return nil, err
 		}
@@ -178,7 +178,7 @@ func putApproval(s registry.NounStore, n registry.Noun, a *registry.Approval) er
 // approver says who decides, and refuses whoever must not: the requester, a
 // person without a fresh passkey, the same person twice, and the operator at
 // the socket as soon as people with passkeys can approve.
-func (o *operator) approver(s store.Store, a *registry.Approval) (registry.Approver, error) {
+func (o *operator) approver(s store.Store, a *registry.Approval, yes bool) (registry.Approver, error) {
 	now := o.now()
 	who, err := s.Pseudonym(o.by)
 	if err != nil {
@@ -188,7 +188,7 @@ func (o *operator) approver(s store.Store, a *registry.Approval) (registry.Appro
 	switch {
 	case who == a.Person || who == a.Agent:
 		return w, &Error{Code: Forbidden, Message: "nobody decides about a call of their own", Fix: "ask another person"}
-	case slices.ContainsFunc(a.Approvers, func(w registry.Approver) bool { return w.Who == who }):
+	case yes && slices.ContainsFunc(a.Approvers, func(w registry.Approver) bool { return w.Who == who }):
 		return w, &Error{Code: Forbidden, Message: "you have approved it already; the other approval is another person's"}
 	case o.proof == nil && o.cfg.Approvers != nil && o.cfg.Approvers():
 		return w, &Error{Code: Forbidden, Message: "people with passkeys approve calls here", Fix: "open /approvals/ of the gateway in a browser"}

@@ -3,6 +3,7 @@ package admit
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"ostiary.dev/ostiary/internal/exchange"
@@ -220,7 +221,7 @@ func (f *face) plain(x *exchange.Exchange, final *wire.Message) {
 	case status == 405:
 		h = append(h, http1.Field{Name: "Allow", Value: "POST"})
 	case status == 429 || status == 503:
-		h = append(h, http1.Field{Name: "Retry-After", Value: "1"})
+		h = append(h, http1.Field{Name: "Retry-After", Value: strconv.Itoa(max(1, x.Fault.Retry))})
 	}
 	if x.Fault == nil && x.Final != nil && x.Fact.Method == "initialize" && x.Final.Kind() == wire.Response {
 		s, err := f.beginSession(x)

@@ -66,7 +66,9 @@ func (a *App) Serve(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
-	return errors.Join(err, a.drain(h, servers))
+	err = errors.Join(err, a.drain(h, servers))
+	a.returnLimits(h.may.Limits)
+	return err
 }
 
 // serving is one listener with its server.

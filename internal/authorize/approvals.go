@@ -115,7 +115,7 @@ func (s *Step) again(x *exchange.Exchange, q policy.Query, how string, mark func
 // call of a tool with a pinned definition, the read of a resource, a prompt.
 func confirmable(x *exchange.Exchange) bool {
 	switch {
-	case x.Request == nil || x.Verb != exchange.Post || x.Server == nil:
+	case x.Request == nil || x.Verb != exchange.Post || x.Server == nil || x.Principal.Pseudonym == "":
 		return false
 	case x.Fact.Action == wire.ActTool:
 		t := x.Server.Tool(x.Request.Name())

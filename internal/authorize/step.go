@@ -29,6 +29,8 @@ type Step struct {
 	// Approvals keeps what people confirmed; nil refuses every call that
 	// policy asks a person for.
 	Approvals Approvals
+	// Limits counts what calls use; nil bounds nothing.
+	Limits *Limits
 
 	Shadow *Shadow // counts how policies on trial compare; nil: they are not asked
 
@@ -63,6 +65,9 @@ func (s *Step) Call(ctx context.Context, x *exchange.Exchange) error {
 		}
 	}
 	if err := unasked(x); err != nil {
+		return err
+	}
+	if err := s.Limits.take(x); err != nil {
 		return err
 	}
 	if !x.Decision.Allow { // nobody is asked about what could not be called anyway

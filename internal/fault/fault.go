@@ -168,6 +168,9 @@ type Error struct {
 	// this code (-32021 requiredCapabilities, -32022 supported/requested).
 	Data string
 
+	// Retry, when set, is after how many seconds it is worth trying again.
+	Retry int
+
 	// RPC, when set, is the JSON-RPC code in place of the kind's, where a
 	// protocol version has one of its own for the case.
 	RPC int

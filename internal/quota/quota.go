@@ -65,6 +65,17 @@ func (s *Slots) Take(key string) error {
 	return nil
 }
 
+// TakeUpTo is Take with a limit of the key's own.
+func (s *Slots) TakeUpTo(key string, limit int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held[key] >= limit {
+		return fault.New(fault.Busy)
+	}
+	s.held[key]++
+	return nil
+}
+
 // Give frees one slot of key.
 func (s *Slots) Give(key string) {
 	s.mu.Lock()
