@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net"
@@ -17,6 +18,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,6 +27,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/modelcontextprotocol/go-sdk/oauthex"
 
+	"ostiary.dev/ostiary/internal/admin"
 	"ostiary.dev/ostiary/internal/app"
 	"ostiary.dev/ostiary/internal/identity"
 	"ostiary.dev/ostiary/internal/issuer"
@@ -61,6 +64,7 @@ type oauthGate struct {
 	ca     string // file
 	client *http.Client
 	urls   string // of the browser
+	app    *app.App
 }
 
 func newOAuthGate(t *testing.T) *oauthGate {
@@ -72,6 +76,7 @@ func newOAuthGate(t *testing.T) *oauthGate {
 	if err != nil {
 		t.Fatal(err)
 	}
+	g.app = a
 	ctx, stop := context.WithCancel(context.Background())
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() { ended <- a.Up(ctx, app.UpOptions{Ready: func(at string) { ready <- at }}) }()
@@ -363,56 +368,149 @@ func goLogin(t *testing.T, g *oauthGate) oauthReport {
 	return out
 }
 
+// send posts a request of the modern era with a token. The caller closes the
+// answer's body.
+func (g *oauthGate) send(t *testing.T, token, method, members string) *http.Response {
+	t.Helper()
+	r, err := http.NewRequest("POST", g.url, strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"`+method+`","params":{"_meta":`+
+		`{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}`+members+`}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, v := range map[string]string{"Authorization": "Bearer " + token, "Content-Type": "application/json", "Accept": "application/json, text/event-stream",
+		"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": method} {
+		r.Header.Set(k, v)
+	}
+	resp, err := g.client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp
+}
+
+// try returns the status of a request and the challenge in its answer.
+func (g *oauthGate) try(t *testing.T, token string) (int, string) {
+	t.Helper()
+	resp := g.send(t, token, "tools/list", "")
+	defer resp.Body.Close()
+	return resp.StatusCode, resp.Header.Get("WWW-Authenticate")
+}
+
 // TestLoginEnds: what a person allowed ends with the person, on the next
 // request, and says again where to log in.
 func TestLoginEnds(t *testing.T) {
 	g := newOAuthGate(t)
 	token := g.token(t, "mcp:read")
-	try := func() (int, string) {
-		r, err := http.NewRequest("POST", g.url, strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":`+
-			`{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for k, v := range map[string]string{"Authorization": "Bearer " + token, "Content-Type": "application/json", "Accept": "application/json, text/event-stream",
-			"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/list"} {
-			r.Header.Set(k, v)
-		}
-		resp, err := g.client.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		return resp.StatusCode, resp.Header.Get("WWW-Authenticate")
-	}
-	if status, _ := try(); status != http.StatusOK {
+	if status, _ := g.try(t, token); status != http.StatusOK {
 		t.Fatalf("with a token: %d", status)
 	}
 	g.people.gone.Store(true)
-	status, challenge := try()
+	status, challenge := g.try(t, token)
 	if status != http.StatusUnauthorized || !strings.Contains(challenge, `error="invalid_token"`) ||
 		!strings.Contains(challenge, `resource_metadata="`+g.issuer+`/.well-known/oauth-protected-resource/mcp"`) {
 		t.Errorf("afterwards: %d %s", status, challenge)
 	}
 }
 
+// TestEndedLoginEndsItsStream: an operator ends a login, and its open stream and
+// its next request are over.
+func TestEndedLoginEndsItsStream(t *testing.T) {
+	g := newOAuthGate(t)
+	token, other := g.token(t, "mcp:read"), g.token(t, "mcp:read")
+	stream := g.send(t, token, "subscriptions/listen", `,"notifications":{"toolsListChanged":true}`)
+	defer stream.Body.Close()
+	if stream.StatusCode != http.StatusOK {
+		t.Fatalf("listen: %d", stream.StatusCode)
+	}
+	body, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+	var claims struct {
+		Login string `json:"sid"`
+	}
+	if err != nil || json.Unmarshal(body, &claims) != nil {
+		t.Fatalf("claims %s", body)
+	}
+	if _, err := g.app.API().EndLogin(t.Context(), admin.EndLogin{ID: claims.Login, Change: admin.Change{Reason: "test"}}); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if _, err := io.Copy(io.Discard, stream.Body); err != nil {
+		t.Logf("the stream ended with %v", err)
+	}
+	t.Logf("the stream ended after %v", time.Since(began))
+	if status, _ := g.try(t, token); status != http.StatusUnauthorized {
+		t.Errorf("its token: %d", status)
+	}
+	if status, _ := g.try(t, other); status != http.StatusOK {
+		t.Errorf("another login of the same person: %d", status)
+	}
+}
+
+// TestA19OneOfManyGetsTheCode: of many who show one code at the same moment, at
+// most one gets tokens, and since one of them must be a thief, they end at once.
+func TestA19OneOfManyGetsTheCode(t *testing.T) {
+	g := newOAuthGate(t)
+	id, code := g.code(t, "mcp:read")
+	form := url.Values{"grant_type": {"authorization_code"}, "client_id": {id}, "code": {code}, "code_verifier": {anyVerifier}}.Encode()
+	var tokens atomic.Int64
+	var last atomic.Pointer[string]
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			resp, err := g.client.Post(g.issuer+"/oauth/token", "application/x-www-form-urlencoded", strings.NewReader(form))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer resp.Body.Close()
+			var out struct {
+				Access string `json:"access_token"`
+			}
+			if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
+				t.Error(err)
+			}
+			if resp.StatusCode == http.StatusOK {
+				tokens.Add(1)
+				last.Store(&out.Access)
+			}
+		})
+	}
+	wait.Wait()
+	if tokens.Load() > 1 {
+		t.Errorf("%d of 8 got tokens", tokens.Load())
+	}
+	if token := last.Load(); token != nil {
+		if status, _ := g.try(t, *token); status != http.StatusUnauthorized {
+			t.Errorf("the token lives on: %d", status)
+		}
+	}
+}
+
 // token logs in by hand and returns an access token.
 func (g *oauthGate) token(t *testing.T, scope string) string {
 	t.Helper()
+	id, code := g.code(t, scope)
+	var out struct {
+		Access string `json:"access_token"`
+	}
+	g.post(t, "/oauth/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {id}, "code": {code}, "code_verifier": {anyVerifier}}.Encode(), &out)
+	return out.Access
+}
+
+// code registers a client and lets Alice allow it.
+func (g *oauthGate) code(t *testing.T, scope string) (client, code string) {
+	t.Helper()
 	id := g.register(t)
 	q := url.Values{"client_id": {id}, "redirect_uri": {anyRedirect}, "response_type": {"code"}, "scope": {scope}, "resource": {g.url},
-		"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"}} // RFC 7636, appendix B
+		"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"}}
 	back, err := url.Parse(g.browse(t, g.issuer+"/oauth/authorize?"+q.Encode()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out struct {
-		Access string `json:"access_token"`
-	}
-	g.post(t, "/oauth/token", url.Values{"grant_type": {"authorization_code"}, "client_id": {id},
-		"code": {back.Query().Get("code")}, "code_verifier": {"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"}}.Encode(), &out)
-	return out.Access
+	return id, back.Query().Get("code")
 }
+
+// anyVerifier is that of RFC 7636, appendix B.
+const anyVerifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 
 const anyRedirect = "http://127.0.0.1:45678/callback"
 
