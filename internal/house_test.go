@@ -59,6 +59,7 @@ var floors = map[string]int{
 	"backup":          5, // archives of data and of keys
 	"store/sealed":    5, // nouns in rows that the database cannot read
 	"store/storetest": 5,
+	"enrol":           5, // certificates for programs
 	"issuer":          5, // the built-in authorization server
 
 	"gateway": 6, // THE PATH

@@ -161,6 +161,11 @@ type TLSFiles struct {
 	Cert string `yaml:"cert"`
 	// Key is "file:" and the path of its PEM private key.
 	Key string `yaml:"key"`
+	// RequirePQ refuses clients that do not know a hybrid post-quantum key
+	// exchange (X25519MLKEM768 and its kin), so that what is recorded today
+	// cannot be read by a quantum computer later. Default: false, such an
+	// exchange is used with every client that knows one.
+	RequirePQ bool `yaml:"require_pq"`
 }
 
 // AddressListener is an address of a listener without further choices.

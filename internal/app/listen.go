@@ -40,8 +40,9 @@ func (a *App) serveHealth() (parts, error) {
 		}
 		if one.secure {
 			cert := &issued{ca: a.ring.CA(), names: listenNames(one.address), clock: a.clock}
-			ln = tls.NewListener(ln, &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: cert.get,
-				ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: a.ring.CA().ClientPool(), NextProtos: []string{"h2", "http/1.1"}})
+			config := a.callersTLS(cert.get, false)
+			config.NextProtos = []string{"h2", "http/1.1"}
+			ln = tls.NewListener(ln, config)
 		}
 		all = append(all, a.servePages(ln, one.secure))
 	}

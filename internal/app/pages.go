@@ -13,6 +13,7 @@ import (
 func (a *App) pagesOf() map[string]http.Handler {
 	all := map[string]http.Handler{}
 	a.issuerPages(all)
+	a.enrolPages(all)
 	a.protectedPages(all)
 	a.approvalPages(all)
 	return all

@@ -45,7 +45,7 @@ func (a *App) Serve(ctx context.Context) error {
 	background, stop := context.WithCancel(context.Background())
 	defer wait.Wait()
 	defer stop()
-	wait.Go(func() { a.tend(background, h) })
+	wait.Go(func() { a.tend(background, h, servers) })
 	if a.follower != nil {
 		wait.Go(func() { a.follow(background) })
 	} else {
@@ -84,12 +84,7 @@ func (a *App) listen(h *house) ([]serving, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := &tls.Config{
-		MinVersion:     tls.VersionTLS13,
-		GetCertificate: cert,
-		ClientAuth:     tls.VerifyClientCertIfGiven,
-		ClientCAs:      a.ring.CA().ClientPool(),
-	}
+	config := a.callersTLS(cert, c.Listeners.Data.TLS.RequirePQ)
 	data, err := net.Listen("tcp", c.Listeners.Data.Address)
 	if err != nil {
 		return nil, fmt.Errorf("listen for clients: %w", err)
@@ -142,19 +137,26 @@ func (a *App) dataCertificate(c *Config) (func(*tls.ClientHelloInfo) (*tls.Certi
 
 // tend does what must be done from time to time: it ends what was revoked or
 // expired, flushes counted summaries and shows how many sessions are open.
-func (a *App) tend(ctx context.Context, h *house) {
+func (a *App) tend(ctx context.Context, h *house, servers []serving) {
 	changed, cancel := a.live.Subscribe()
 	defer cancel()
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
 	heap := newGarbage()
 	ready := &readiness{}
+	var cut <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-cut:
+			cut = nil
+			a.dropRevoked(servers)
 		case <-changed:
 			h.path.Sweep()
+			if cut == nil {
+				cut = time.After(revokedAfter)
+			}
 			view := a.live.Load()
 			h.forward.Retain(view)
 			for _, srv := range view.Servers() {

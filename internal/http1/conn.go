@@ -39,6 +39,7 @@ type conn struct {
 	nc          net.Conn // raw, or TLS over it
 	sock        *socket  // between TLS and raw; nil on plaintext
 	tls         *tls.ConnectionState
+	shown       atomic.Pointer[tls.ConnectionState] // tls, for others' goroutines
 	peer, local netip.AddrPort
 	in          reader
 	fields      Header // backing of Request.Header, used again by the next request
@@ -107,6 +108,7 @@ func (c *conn) handshake() (proto string, err error) {
 	}
 	state := t.ConnectionState()
 	c.nc, c.tls = t, &state
+	c.shown.Store(&state)
 	return state.NegotiatedProtocol, nil
 }
 

@@ -215,6 +215,18 @@ func (s *Server) Close() error {
 	return nil
 }
 
+// Drop closes the connections whose TLS state which picks, with what is under
+// way on them. which is called under the server's lock and must not block.
+func (s *Server) Drop(which func(*tls.ConnectionState) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		if state := c.shown.Load(); state != nil && which(state) {
+			c.kill()
+		}
+	}
+}
+
 func (s *Server) logError(msg string, err error) {
 	if s.cfg.ErrorLog != nil {
 		s.cfg.ErrorLog(msg, err)

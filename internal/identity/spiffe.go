@@ -21,6 +21,11 @@ const maxSPIFFE = 2048
 // spiffe://DOMAIN/tenant/default/client/AGENT. Several URI names are refused,
 // because another verifier could pick another one (hostile case T02).
 func AgentOf(leaf *x509.Certificate, domain string) (string, error) {
+	return ComponentOf(leaf, domain, Client)
+}
+
+// ComponentOf is AgentOf for components of another kind.
+func ComponentOf(leaf *x509.Certificate, domain, want string) (string, error) {
 	if len(leaf.URIs) != 1 {
 		return "", errSANCount
 	}
@@ -28,7 +33,7 @@ func AgentOf(leaf *x509.Certificate, domain string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if kind != Client {
+	if kind != want {
 		return "", errSANForm
 	}
 	return id, nil

@@ -169,6 +169,9 @@ func (c *CA) certify(t *x509.Certificate, public crypto.PublicKey, now time.Time
 	return leaf, by.cert, nil
 }
 
+// Backdate is how long before its issue a certificate begins.
+const Backdate = caBackdate
+
 // Ended is a certificate that was revoked before it ended.
 type Ended struct {
 	Serial string

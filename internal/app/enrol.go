@@ -1,0 +1,67 @@
+package app
+
+import (
+	"errors"
+	"net/http"
+
+	"ostiary.dev/ostiary/internal/enrol"
+	"ostiary.dev/ostiary/internal/identity"
+	"ostiary.dev/ostiary/internal/keys"
+	"ostiary.dev/ostiary/internal/logs"
+	"ostiary.dev/ostiary/internal/registry"
+)
+
+// enrolPages adds the pages at which programs get and renew certificates. A
+// gateway that follows another one changes nothing, and has none.
+func (a *App) enrolPages(all map[string]http.Handler) {
+	if a.follower != nil {
+		return
+	}
+	all["/enrol"] = enrol.New(enrol.Config{
+		Ring: a.ring, Live: a.live, Store: a.admin.Own(), Who: a.component, Clock: a.clock,
+		Log: func(msg string, err error) { a.log.Info(msg, logs.Err(err)) },
+	})
+}
+
+// component returns who holds the certificate of r's connection. Only what the
+// handshake verified counts: a header that claims a certificate is never looked
+// at (T06, TestT06HeadersNameNobody).
+func (a *App) component(r *http.Request) (enrol.Component, error) {
+	var who enrol.Component
+	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
+		return who, errors.New("the connection showed no certificate")
+	}
+	chain, view, now := r.TLS.VerifiedChains[0], a.live.Load(), a.clock.Now()
+	leaf := chain[0]
+	who = enrol.Component{Serial: keys.Serial(leaf), NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter}
+	if registry.Get[registry.Revocation](view, registry.KindRevocation, who.Serial) != nil {
+		return who, errors.New("the certificate is revoked")
+	}
+	if name, err := identity.ComponentOf(leaf, keys.TrustDomain, "server"); err == nil {
+		return a.serverComponent(who, name)
+	}
+	v := identity.NewVerifier(a.ring.MatchToken, keys.TrustDomain)
+	p, err := v.Verify(r.Context(), identity.Credential{Chain: chain}, view, now)
+	if err != nil {
+		return who, err
+	}
+	who.Kind, who.Name = "client", p.ID
+	return who, nil
+}
+
+// serverComponent checks that we issued the certificate to the server it names.
+func (a *App) serverComponent(who enrol.Component, name string) (enrol.Component, error) {
+	n, err := a.store.Noun(registry.KindComponentCert, who.Serial)
+	if err != nil {
+		return who, err
+	}
+	c, err := registry.ValueOf[registry.ComponentCert](n)
+	if err != nil {
+		return who, err
+	}
+	if c.Kind != "server" || c.Name != name || !a.clock.Now().Before(who.NotAfter) {
+		return who, errors.New("the certificate is not one of that server")
+	}
+	who.Kind, who.Name = c.Kind, c.Name
+	return who, nil
+}
