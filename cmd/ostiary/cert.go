@@ -15,7 +15,7 @@ var certColumns = []string{"serial", "kind", "name", "state", "notAfter"}
 
 func newCert(c *cli) *cobra.Command {
 	return group("cert", "Issue, renew and revoke certificates",
-		newJoinToken(c), newCertList(c), newCertShow(c), newCertIssue(c), newCertRevoke(c), newCertCRL(c))
+		newJoinToken(c), newCertList(c), newCertShow(c), newCertIssue(c), newCertRevoke(c), newCertCRL(c), newCertRenew(c))
 }
 
 func newJoinToken(c *cli) *cobra.Command {
