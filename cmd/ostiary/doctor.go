@@ -8,7 +8,7 @@ import (
 )
 
 func newDoctor(c *cli) *cobra.Command {
-	return &cobra.Command{Use: "doctor", Short: "Find what is wrong and say how to put it right", Args: args(0, 0),
+	cmd := &cobra.Command{Use: "doctor", Short: "Find what is wrong and say how to put it right", Args: args(0, 0),
 		Long: "doctor checks the configuration, the data directory, keys, logs, backups, swap and core\n" +
 			"dumps, the clock, certificates, disk space, and whether each active server is as it\n" +
 			"was approved. It changes nothing.",
@@ -24,4 +24,6 @@ func newDoctor(c *cli) *cobra.Command {
 			}
 			return nil
 		}}
+	cmd.AddCommand(newDoctorAuth(c))
+	return cmd
 }

@@ -66,6 +66,9 @@ type Config struct {
 	// what it is about. It must return at once.
 	Alarm func(event, id string)
 
+	// Explain says why a token would be accepted or refused.
+	Explain func(context.Context, ExplainToken) (TokenVerdict, error)
+
 	// RootKey says whether a root key outside the data directory can be used
 	// now. Nil: it lies in the data directory.
 	RootKey func(context.Context) error

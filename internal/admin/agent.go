@@ -258,6 +258,11 @@ func (o *operator) MoveAgent(_ context.Context, r Move) (Done[AgentView], error)
 		if err := s.UpdateAgent(moved); err != nil {
 			return nil, err
 		}
+		if to == registry.Retired {
+			if err := unbind(s, r.ID); err != nil {
+				return nil, err
+			}
+		}
 		if moved, err = s.Agent(r.ID); err != nil {
 			return nil, err
 		}

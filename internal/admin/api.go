@@ -51,6 +51,7 @@ type API interface {
 	CreateToken(context.Context, CreateToken) (Done[NewToken], error)
 	Tokens(context.Context, TokenQuery) ([]TokenView, error)
 	RevokeToken(context.Context, RevokeToken) (Done[TokenView], error)
+	ExplainToken(context.Context, ExplainToken) (TokenVerdict, error)
 
 	Grant(context.Context, Grant) (Done[GrantView], error)
 	Revoke(context.Context, Revoke) (Done[GrantView], error)

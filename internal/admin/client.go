@@ -152,6 +152,11 @@ func (c *Client) RevokeToken(ctx context.Context, r RevokeToken) (Done[TokenView
 	return ask[Done[TokenView]](ctx, c, "token.revoke", r)
 }
 
+// ExplainToken implements API.
+func (c *Client) ExplainToken(ctx context.Context, r ExplainToken) (TokenVerdict, error) {
+	return ask[TokenVerdict](ctx, c, "token.explain", r)
+}
+
 // Grant implements API.
 func (c *Client) Grant(ctx context.Context, r Grant) (Done[GrantView], error) {
 	return ask[Done[GrantView]](ctx, c, "access.grant", r)

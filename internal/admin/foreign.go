@@ -47,6 +47,50 @@ func bind(s store.Store, r RegisterAgent, now time.Time) error {
 	return err
 }
 
+// unbind frees the subjects of an agent that is gone for good, so that another
+// agent can be registered for them.
+func unbind(s store.Store, agent string) error {
+	all, err := s.Nouns(registry.KindForeign)
+	if err != nil {
+		return err
+	}
+	for _, n := range all {
+		if n.Owner != agent {
+			continue
+		}
+		if err := s.DeleteNoun(registry.KindForeign, n.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// jtiKept is how long a revoked jti is kept: longer than the longest max_life
+// that an issuer's entry can have.
+const jtiKept = 31 * 24 * time.Hour
+
+// forgetJWTs drops what no token can need any more, so that revoking does not
+// fill the store and every view.
+func forgetJWTs(s store.Store, now time.Time) error {
+	all, err := s.Nouns(registry.KindRevokedJWT)
+	if err != nil {
+		return err
+	}
+	for _, n := range all {
+		v, err := registry.ValueOf[registry.RevokedJWT](n)
+		if err != nil {
+			return err
+		}
+		if now.Sub(v.At) < jtiKept {
+			continue
+		}
+		if err := s.DeleteNoun(registry.KindRevokedJWT, n.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // revokeJWT refuses a token of an issuer from now on.
 func (o *operator) revokeJWT(r RevokeToken) (Done[TokenView], error) {
 	var out Done[TokenView]
@@ -60,6 +104,9 @@ func (o *operator) revokeJWT(r RevokeToken) (Done[TokenView], error) {
 	}
 	t := &act{kind: "token.revoke", subject: r.ID, what: "token " + r.ID, noun: registry.NounRef{Kind: registry.KindRevokedJWT, ID: id}, Change: r.Change}
 	err = o.change(t, func(s store.Store) (any, error) {
+		if err := forgetJWTs(s, o.cfg.Clock.Now()); err != nil {
+			return nil, err
+		}
 		err := s.InsertNoun(n)
 		if errors.Is(err, registry.ErrExists) {
 			err = nil // it is refused already

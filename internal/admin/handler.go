@@ -70,6 +70,7 @@ var methods = map[string]method{
 	"token.create":      call(API.CreateToken),
 	"token.list":        call(API.Tokens),
 	"token.revoke":      call(API.RevokeToken),
+	"token.explain":     call(API.ExplainToken),
 	"access.grant":      call(API.Grant),
 	"access.revoke":     call(API.Revoke),
 	"access.list":       call(API.Grants),

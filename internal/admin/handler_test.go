@@ -156,6 +156,8 @@ func story(t *testing.T, api API) map[string]string {
 	note("Tokens", a9, err)
 	b1, err := api.RevokeToken(ctx, RevokeToken{ID: "none"})
 	note("RevokeToken", b1, err)
+	b0, err := api.ExplainToken(ctx, ExplainToken{Token: "x"})
+	note("ExplainToken", b0, err)
 	b2, err := api.Grant(ctx, Grant{Agent: "app", Server: "wiki", Access: "read", Change: why})
 	note("Grant", b2, err)
 	b3, err := api.Grants(ctx, GrantQuery{Agent: "app"})

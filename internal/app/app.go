@@ -209,8 +209,8 @@ func (a *App) open(ctx context.Context) error {
 		Store: a.store, Ring: a.ring, Live: a.live, Recorder: a.record, Clock: a.clock, Gateway: a.gateway, Book: a.book,
 		Archiver: archiver{a}, RootKey: a.rootKey(), Follows: a.ownerRefusal(),
 		Witnesses: a.keeper,
-		Alarm:     a.alarm,
-		Policy:    a.policyRules, Shadow: a.shadowTrial,
+		Alarm:     a.alarm, Explain: a.explainToken,
+		Policy: a.policyRules, Shadow: a.shadowTrial,
 	})
 	if err != nil {
 		return err

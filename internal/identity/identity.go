@@ -222,6 +222,11 @@ func (v *Verifier) jwt(ctx context.Context, c Credential, s Directory, now time.
 	if err == nil && s.JWTRevoked(p.Issuer, p.JTI) {
 		err = errJWTRevoked
 	}
+	if err != nil {
+		if t, bad := Show(c.Token); bad == nil && t.Issuer != v.Own.Issuer() {
+			err = errJWTIssuer // for logs and operators; the caller is told the same either way
+		}
+	}
 	return p, err
 }
 

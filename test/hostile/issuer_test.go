@@ -272,3 +272,29 @@ func TestA10BoundTokens(t *testing.T) {
 		}
 	}
 }
+
+// TestDoctorAuth: an operator is told which part of a token is wrong, and what
+// to do, while the caller is told nothing (A07).
+func TestDoctorAuth(t *testing.T) {
+	w := newIssued(t, "")
+	for name, c := range map[string]struct{ token, decision, says string }{
+		"good":     {"Bearer " + w.idp.Token(w.claims(), nil), "allow", "robot"},
+		"audience": {w.idp.Token(w.claims(), map[string]any{"aud": "https://elsewhere.example"}), "deny", "audience"},
+		"subject":  {w.idp.Token(w.claims(), map[string]any{"sub": "s-9"}), "deny", "agent register"},
+		"issuer":   {w.idp.Token(w.claims(), map[string]any{"iss": "https://idp.example"}), "deny", "identity.issuers"},
+		"expired":  {w.idp.Token(w.claims(), map[string]any{"exp": 1}), "deny", "clocks"},
+		"API":      {w.Agents["helper"].Token, "allow", "helper"},
+		"not one":  {"hello", "deny", "form"},
+	} {
+		cmd := w.Command("doctor", "auth", "--server", "s", "-o", "json")
+		cmd.Stdin = strings.NewReader(c.token + "\n")
+		r := doortest.Run(t, cmd)
+		out := r.Stdout + r.Stderr
+		if !strings.Contains(r.Stdout, `"`+c.decision+`"`) || !strings.Contains(out, c.says) {
+			t.Errorf("%s: %s", name, out)
+		}
+		if sig := c.token[strings.LastIndexByte(c.token, '.')+1:]; len(sig) > 40 && strings.Contains(out, sig) {
+			t.Errorf("%s: the token is repeated", name)
+		}
+	}
+}
