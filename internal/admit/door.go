@@ -134,7 +134,9 @@ func (h *handler) Serve(ctx context.Context, w http1.Response, r *http1.Request)
 	err := f.edge(x)
 	switch {
 	case err == errPage:
-		d.cfg.Pages.Serve(ctx, w, r)
+		page := *r
+		page.Peer = x.Peer // behind a trusted proxy, the caller's: pages count by it
+		d.cfg.Pages.Serve(ctx, w, &page)
 	case err != nil:
 		d.path.Refuse(ctx, x, err)
 	case r.Method == "OPTIONS":

@@ -22,6 +22,7 @@ const (
 	documentTime  = 5 * time.Second
 	documentLife  = 5 * time.Minute
 	documentsKept = 256
+	fetchesAtOnce = 16
 )
 
 // document is what we read of a client ID metadata document; it may say more.
@@ -76,6 +77,10 @@ func (i *Issuer) documented(ctx context.Context, id string) (client, error) {
 	if i.cfg.Fetch == nil {
 		return client{}, errors.New("client ID metadata documents cannot be fetched")
 	}
+	if err := i.fetches.Take(""); err != nil {
+		return client{}, fmt.Errorf("fetch the client's document: %w", err)
+	}
+	defer i.fetches.Give("")
 	ctx, cancel := context.WithTimeout(ctx, documentTime)
 	defer cancel()
 	body, err := i.cfg.Fetch(ctx, id, documentBytes)

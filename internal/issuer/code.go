@@ -15,6 +15,9 @@ import (
 // first one began, because one of the two was a thief (RFC 6749 4.1.2).
 func (i *Issuer) byCode(ctx context.Context, c client, f params) (given, error) {
 	id, _, _ := strings.Cut(f["code"], ".")
+	if err := i.there(registry.KindCode, id, "no such code"); err != nil {
+		return given{}, err
+	}
 	family := i.cfg.Ring.NewSecret()
 	var login registry.Login
 	var refresh string

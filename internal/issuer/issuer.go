@@ -91,10 +91,11 @@ const (
 type Issuer struct {
 	cfg       Config
 	mux       *http.ServeMux
-	peers     *quota.Rate // requests by address
-	starts    *quota.Rate // what anybody may make us store or fetch, by address
-	guesses   *quota.Rate // user codes, by person
-	polls     *quota.Rate // polls, by device
+	peers     *quota.Rate  // requests by address
+	starts    *quota.Rate  // what anybody may make us store or fetch, by address
+	guesses   *quota.Rate  // user codes, by person
+	polls     *quota.Rate  // polls, by device
+	fetches   *quota.Slots // documents that are fetched at once
 	documents *documents
 	used      *usedIDs
 }
@@ -110,7 +111,7 @@ const (
 // New returns the issuer.
 func New(cfg Config) *Issuer {
 	i := &Issuer{cfg: cfg, mux: http.NewServeMux(), peers: quota.NewRate(perPeer), starts: quota.NewRate(perStart),
-		guesses: quota.NewRate(perPerson), polls: quota.NewRate(perDevice), documents: newDocuments(), used: newUsedIDs()}
+		guesses: quota.NewRate(perPerson), polls: quota.NewRate(perDevice), fetches: quota.NewSlots(fetchesAtOnce), documents: newDocuments(), used: newUsedIDs()}
 	i.mux.HandleFunc("GET /.well-known/oauth-authorization-server", i.metadata)
 	i.mux.HandleFunc("GET /.well-known/openid-configuration", i.metadata)
 	i.mux.HandleFunc("GET /oauth/jwks", i.jwks)

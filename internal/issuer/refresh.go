@@ -20,6 +20,9 @@ func (i *Issuer) refreshOf(token string) registry.Refresh {
 // the thief and the owner cannot be told apart (OAuth 2.1 4.3.1).
 func (i *Issuer) byRefresh(ctx context.Context, c client, f params) (given, error) {
 	family, _, _ := strings.Cut(f["refresh_token"], ".")
+	if err := i.there(registry.KindRefresh, family, "no such login"); err != nil {
+		return given{}, err
+	}
 	var login registry.Login
 	var next string
 	var why error
@@ -113,8 +116,17 @@ func (i *Issuer) end(ctx context.Context, c client, token string) error {
 		return bad("unsupported_token_type", "Revoke the refresh token: the access tokens end with it.")
 	}
 	family, _, _ := strings.Cut(token, ".")
+	if !strings.Contains(token, ".") {
+		return nil
+	}
 	var gone *oauthError
-	err := i.cfg.Store.Change(ctx, func(s registry.NounStore) ([]auditlog.Act, error) {
+	err := i.there(registry.KindRefresh, family, "no such login")
+	if errors.As(err, &gone) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	err = i.cfg.Store.Change(ctx, func(s registry.NounStore) ([]auditlog.Act, error) {
 		n, r, l, err := i.family(s, family)
 		if err != nil {
 			return nil, err

@@ -221,6 +221,16 @@ func subjectOf(id string) string {
 	return id
 }
 
+// there refuses what is not kept, before a transaction is begun for it: those
+// who only guess do not hold up those who change something.
+func (i *Issuer) there(kind registry.NounKind, id, what string) error {
+	_, err := i.cfg.Store.Noun(kind, idOr(id))
+	if errors.Is(err, registry.ErrNotFound) {
+		return errGrant(what)
+	}
+	return err
+}
+
 // remove deletes a noun that may be gone already.
 func remove(s registry.NounStore, kind registry.NounKind, id string) error {
 	if err := s.DeleteNoun(kind, id); err != nil && !errors.Is(err, registry.ErrNotFound) {
