@@ -100,7 +100,7 @@ func (a *App) newHouse() (*house, error) {
 	if h.who.Verifier.Foreign, err = a.foreign(); err != nil {
 		return nil, err
 	}
-	h.may = &authorize.Step{Live: a.live, Drift: a.drifted.add, Shadow: &a.shadow, Approvals: approvals{a}, Limits: a.newLimits(l.InFlightPerServer)}
+	h.may = &authorize.Step{Live: a.live, Drift: a.drifted.add, Shadow: &a.shadow, Clock: a.clock, Approvals: approvals{a}, Limits: a.newLimits(l.InFlightPerServer)}
 	pages, page := mount(a.pagesOf(), c.Listeners.Data.CORSOrigins)
 	h.door = admit.New(admit.Config{
 		Pages: pages, Page: page, Challenge: a.challenge(), Public: a.publicURL,

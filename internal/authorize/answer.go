@@ -21,6 +21,14 @@ func (s *Step) Answer(_ context.Context, x *exchange.Exchange) error {
 		x.Drop = fault.BadMessage // there is no session yet that it could belong to
 		return nil
 	}
+	err := s.judge(x)
+	if err == nil && x.Drop == "" {
+		s.reads(x)
+	}
+	return err
+}
+
+func (s *Step) judge(x *exchange.Exchange) error {
 	switch x.Message.Kind() {
 	case wire.Response:
 		return s.result(x)
@@ -36,7 +44,10 @@ func (s *Step) Answer(_ context.Context, x *exchange.Exchange) error {
 // of the client before it goes on.
 func (s *Step) result(x *exchange.Exchange) error {
 	if x.Request == nil { // the answer to an earlier request, on a resumed stream
-		return s.filterTools(x)
+		if err := s.filterTools(x); err != nil {
+			return err
+		}
+		return s.filterItems(x, "")
 	}
 	if x.Fact.Method == "initialize" {
 		v, _ := x.Message.Result().Get("protocolVersion").Text()
@@ -44,8 +55,14 @@ func (s *Step) result(x *exchange.Exchange) error {
 			return fault.New(fault.UpstreamBad)
 		}
 	}
-	if x.Fact.ListKey == "tools" {
+	switch x.Fact.ListKey {
+	case "":
+	case "tools":
 		if err := s.filterTools(x); err != nil {
+			return err
+		}
+	default:
+		if err := s.filterItems(x, x.Fact.ListKey); err != nil {
 			return err
 		}
 	}
@@ -105,7 +122,7 @@ func (s *Step) filterTools(x *exchange.Exchange) error {
 			return true
 		}
 		q := policy.Query{Principal: x.Principal, Server: x.Endpoint, Method: "tools/call", Tool: name, IsTool: true, Some: true}
-		q.Call.Time, q.Call.IP = x.Start, x.Peer.Addr()
+		q.Call.Time, q.Call.IP, q.Call.Labels = x.Start, x.Peer.Addr(), x.Labels
 		d := scoped(lists(q), q)
 		tool := x.Server.Tool(name)
 		if x.Server.Examined && differs(tool, v) {
@@ -186,6 +203,10 @@ func (s *Step) notification(x *exchange.Exchange) error {
 	case "notifications/tools/list_changed":
 		if s.Drift != nil {
 			s.Drift(x.Server.ID)
+		}
+	case "notifications/resources/updated":
+		if !s.updated(x) {
+			x.Drop = fault.Denied
 		}
 	case "notifications/progress":
 		if token := x.Message.ProgressToken(); token.IsZero() || token != progressOf(x) {

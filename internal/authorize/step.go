@@ -10,6 +10,7 @@ package authorize
 import (
 	"context"
 
+	"ostiary.dev/ostiary/internal/clock"
 	"ostiary.dev/ostiary/internal/exchange"
 	"ostiary.dev/ostiary/internal/fault"
 	"ostiary.dev/ostiary/internal/policy"
@@ -33,8 +34,10 @@ type Step struct {
 	Limits *Limits
 
 	Shadow *Shadow // counts how policies on trial compare; nil: they are not asked
+	Clock  clock.Clock
 
 	schemas schemas
+	flows   flows
 }
 
 // Call decides on the request, before anything is recorded or sent.
@@ -49,8 +52,14 @@ func (s *Step) Call(ctx context.Context, x *exchange.Exchange) error {
 		return nil
 	}
 	x.Server = x.View.Server(x.Endpoint)
+	if x.Fact.Action == wire.ActComplete {
+		if _, _, ok := completes(x); !ok {
+			return fault.Newf(fault.BadParams, "The member params.ref must name a prompt or a resource.")
+		}
+	}
+	x.Labels = s.flows.seen(x, s.Clock.Now())
 	q := queryOf(x.View, x)
-	x.Decision = decide(x.View, q)
+	x.Decision = s.listens(x.View, x, decide(x.View, q))
 	s.Shadow.compare(x.View, q, x.Decision)
 	if !x.Decision.Allow && x.Decision.Needs == "" {
 		return refusal(x)
@@ -80,8 +89,10 @@ func (s *Step) Call(ctx context.Context, x *exchange.Exchange) error {
 // never gets here.
 func queryOf(view *registry.Snapshot, x *exchange.Exchange) policy.Query {
 	q := policy.Query{Principal: x.Principal, Server: x.Endpoint, Method: x.Method(), Need: registry.Read}
-	q.Call.Time, q.Call.IP = x.Start, x.Peer.Addr()
+	q.Call.Time, q.Call.IP, q.Call.Labels = x.Start, x.Peer.Addr(), x.Labels
 	switch {
+	case x.Fact.Action == wire.ActComplete:
+		q.Of, q.Name, _ = completes(x)
 	case x.Fact.Action == wire.ActReadResource || x.Fact.Action == wire.ActReadPrompt:
 		q.Name = x.Request.Name()
 	case x.Fact.Action == wire.ActTool:
@@ -127,13 +138,21 @@ func speaks(x *exchange.Exchange) error {
 	return fault.Newf(fault.EraMismatch, "Unsupported protocol version; supported versions: 2026-07-28.")
 }
 
-// Still reports whether a call under way would still be allowed.
+// Still reports whether a call under way would still be allowed, by the time of
+// day and the policies of now. What was true of the call when it was made stays:
+// what its session had read, and how fresh its person's proof was.
 func (s *Step) Still(x *exchange.Exchange) error {
 	if x.Join != nil || x.Server == nil {
 		return nil
 	}
 	view := s.Live.Load()
-	if d := decide(view, queryOf(view, x)); !d.Allow {
+	q := queryOf(view, x)
+	now := s.Clock.Now()
+	if age := now.Sub(x.Start); age > 0 && !q.Principal.AuthTime.IsZero() {
+		q.Principal.AuthTime = q.Principal.AuthTime.Add(age)
+	}
+	q.Call.Time = now
+	if d := s.listens(view, x, decide(view, q)); !d.Allow {
 		return fault.New(fault.ServerUnknown)
 	}
 	return nil

@@ -133,6 +133,7 @@ type Exchange struct {
 	Server   *registry.Server   // authorize; nil on /mcp
 	Tool     *registry.Tool     // authorize: the tool called, if it is a known one
 	Decision policy.Decision    // authorize
+	Labels   []string           // authorize: of what the session read before
 	Approval string             // authorize: id of the approval that this call used up
 	Bypass   string             // authorize: id of the break-glass opening that it is made under
 
