@@ -8,6 +8,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"sync"
 	"testing"
@@ -42,6 +43,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		"ConcurrentInsert": concurrentInsert,
 		"Closed":           closed,
 	}
+	maps.Copy(suite, nounTests())
 	for name, test := range suite {
 		t.Run(name, func(t *testing.T) { test(t, fresh(t)) })
 	}
