@@ -104,14 +104,19 @@ func newOAuthGate(t *testing.T) *oauthGate {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13}}
 	t.Cleanup(transport.CloseIdleConnections)
 	g.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	g.serveBrowser(t, func(target string) string { return g.browse(t, target) })
+	return g
+}
+
+// serveBrowser lets programs open a URL as a person would.
+func (g *oauthGate) serveBrowser(t *testing.T, open func(string) string) {
 	browser := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := io.WriteString(w, g.browse(t, r.URL.Query().Get("url"))); err != nil {
+		if _, err := io.WriteString(w, open(r.URL.Query().Get("url"))); err != nil {
 			t.Error(err)
 		}
 	}))
 	t.Cleanup(browser.Close)
 	g.urls = browser.URL
-	return g
 }
 
 var consentForm = regexp.MustCompile(`name="request" value="([^"]*)"`)
