@@ -18,14 +18,14 @@ func TestP16FiftyConnections(t *testing.T) {
 			w := newPeople(t, `@id("nothing") forbid (principal, action, resource is Ostiary::Prompt);`)
 			w.door.Must("limit", "set", "--server", "s", "--tool", "echo", "--calls", "100/24h", "--reason", "test")
 			first := w.client("app", version, `{}`)
-			var passed, limited atomic.Int32
+			var passed, limited, id atomic.Int32
 			var wait sync.WaitGroup
 			for range 50 {
 				c := w.door.Client(w.door.Agents["app"], "s")
 				c.Version, c.Session = version, first.Session
 				wait.Go(func() {
 					for range 4 {
-						r, err := c.Attempt(c.Request(`"n"`, "tools/call", `{"name":"echo","arguments":{"text":"x"}}`))
+						r, err := c.Attempt(c.Request(strconv.Itoa(int(id.Add(1))), "tools/call", `{"name":"echo","arguments":{"text":"x"}}`))
 						switch {
 						case err != nil:
 						case r.Text() != "":
