@@ -97,9 +97,10 @@ type App struct {
 	meters   *meter.Meters
 	gather   prometheus.Gatherer
 
-	issuer *issuer.Issuer // nil: there is none of our own
-	guard  *egress.Guard
-	tracer *meter.Tracer // nil: no traces; its methods then do nothing
+	webhook atomic.Pointer[webhook] // nil: nobody is told of what waits for a person
+	issuer  *issuer.Issuer          // nil: there is none of our own
+	guard   *egress.Guard
+	tracer  *meter.Tracer // nil: no traces; its methods then do nothing
 
 	drifted *drifts          // servers to examine again
 	shadow  authorize.Shadow // how policies on trial compare

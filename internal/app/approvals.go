@@ -117,6 +117,7 @@ func (a *App) alarm(event, id string) {
 	if strings.HasPrefix(event, "breakglass.") {
 		a.log.Warn("the glass is broken: calls pass without approval", logs.Public("event", event), logs.Public("id", id))
 	}
+	a.webhook.Load().send(event, id)
 }
 
 // sweepApprovals ends what was not decided or used in time.

@@ -45,8 +45,30 @@ type Config struct {
 	// Policy is where the operators' policies come from, and who may apply
 	// them.
 	Policy PolicyConfig `yaml:"policy"`
+	// Approvals says who is told of calls that wait for a person.
+	Approvals ApprovalsConfig `yaml:"approvals"`
 	// Logs is what the gateway prints for its operators, on stderr.
 	Logs Logs `yaml:"logs" source:"any"`
+}
+
+// ApprovalsConfig is about calls that wait for a person.
+type ApprovalsConfig struct {
+	// Webhook is told of calls that wait and of broken glass.
+	Webhook Webhook `yaml:"webhook"`
+}
+
+// Webhook is an address of the operators' own. Messages name the event and an
+// id, and no person and no argument; the header Ostiary-Signature holds
+// HMAC-SHA256 over their time and body. Each is tried five times.
+type Webhook struct {
+	// URL is an absolute https URL. Default: nobody is told.
+	URL string `yaml:"url"`
+	// Secret is a reference to the key of the signatures, env:NAME or
+	// file:PATH, at least 16 bytes.
+	Secret string `yaml:"secret"`
+	// Private allows loopback and private addresses, and http there. Default:
+	// false.
+	Private bool `yaml:"private"`
 }
 
 // PolicyConfig is about policies in Cedar, beside grants.

@@ -23,6 +23,11 @@ func (a *App) Serve(ctx context.Context) error {
 	if err := os.MkdirAll(a.runDir(), 0o700); err != nil {
 		return err
 	}
+	hook, err := a.newWebhook()
+	if err != nil {
+		return err
+	}
+	a.webhook.Store(hook)
 	h, err := a.newHouse()
 	if err != nil {
 		return err
@@ -56,6 +61,7 @@ func (a *App) Serve(ctx context.Context) error {
 		wait.Go(func() { a.sweepRows(background) })
 		wait.Go(func() { a.sweepIssuer(background) })
 		wait.Go(func() { a.sweepApprovals(background) })
+		wait.Go(func() { hook.run(background) })
 	}
 	failed := make(chan error, len(servers))
 	for _, s := range servers {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"ostiary.dev/ostiary/internal/backup"
+	"ostiary.dev/ostiary/internal/egress"
 	"ostiary.dev/ostiary/internal/registry"
 )
 
@@ -50,6 +51,7 @@ func (d *decoder) validate(c *Config) {
 	d.store(c.Store)
 	d.issuers(c.Identity.Issuers)
 	d.audit(c.Audit)
+	d.approvals(c.Approvals)
 	for i, r := range c.Backup.Recipients {
 		d.check(fmt.Sprintf("backup.recipients[%d]", i), r, backup.CheckRecipient)
 	}
@@ -77,6 +79,22 @@ func (d *decoder) store(s StoreConfig) {
 	}
 	if s.Replicas && s.Follow != "" {
 		d.problem("store.follow", "one gateway owns the store, and says replicas; the others follow")
+	}
+}
+
+func (d *decoder) approvals(c ApprovalsConfig) {
+	w := c.Webhook
+	d.check("approvals.webhook.secret", w.Secret, reference)
+	if w.URL == "" {
+		return
+	}
+	if _, err := egress.CheckURL(w.URL, w.Private); err != nil {
+		d.problem("approvals.webhook.url", "cannot be used: "+err.Error())
+	} else if !w.Private && !strings.HasPrefix(w.URL, "https://") {
+		d.problem("approvals.webhook.url", "must be an https URL")
+	}
+	if w.Secret == "" {
+		d.problem("approvals.webhook.secret", "is missing; write env:NAME or file:PATH")
 	}
 }
 
