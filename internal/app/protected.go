@@ -64,10 +64,14 @@ func (a *App) protectedPages(all map[string]http.Handler) {
 			w.WriteHeader(http.StatusNotFound)
 			return
 		}
-		body, err := json.Marshal(map[string]any{
+		doc := map[string]any{
 			"resource": a.publicURL() + path, "authorization_servers": a.authorizationServers(), "bearer_methods_supported": []string{"header"},
 			"scopes_supported": strings.Fields(identity.ScopesFor(string(registry.Modify))), "resource_name": "Ostiary",
-		})
+		}
+		if len(a.config.Load().Identity.Issuers) > 0 { // our own issuer binds no token to a key
+			doc["dpop_signing_alg_values_supported"] = identity.ProofAlgorithms()
+		}
+		body, err := json.Marshal(doc)
 		if err != nil {
 			w.WriteHeader(http.StatusInternalServerError)
 			return

@@ -38,6 +38,9 @@ func newProofs() *proofs { return &proofs{young: map[[sha256.Size]byte]bool{}} }
 // proofAlgorithms are those of proofs: asymmetric ones.
 var proofAlgorithms = []string{"ES256", "ES384", "EdDSA", "PS256", "RS256"}
 
+// ProofAlgorithms returns them, for the metadata of our resources (RFC 9728).
+func ProofAlgorithms() []string { return slices.Clone(proofAlgorithms) }
+
 // check verifies the proof beside c's token: it is by the key whose thumbprint
 // is jkt, for this request, this token and about now, and new (TestDPoP).
 func (p *proofs) check(c Credential, jkt string, now time.Time) error {

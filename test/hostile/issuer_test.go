@@ -298,3 +298,43 @@ func TestDoctorAuth(t *testing.T) {
 		}
 	}
 }
+
+// TestA01Metadata: the challenge leads to the metadata of the resource with
+// every method, and what is said of a server that is not there is what is said
+// of one that is (A01).
+func TestA01Metadata(t *testing.T) {
+	w := newIssued(t, "")
+	read := func(server string) string {
+		c := w.client(t, "helper", "s")
+		c.URL, c.Token = "https://"+w.Data+"/.well-known/oauth-protected-resource/s/"+server+"/mcp", ""
+		r := c.Send("GET", "")
+		if r.Status != 200 {
+			t.Errorf("metadata of %s: %d", server, r.Status)
+		}
+		return strings.ReplaceAll(string(r.Body), "/s/"+server+"/", "/s/NAME/")
+	}
+	there := read("s")
+	if there != read("nowhere") {
+		t.Error("the metadata tells which servers there are")
+	}
+	for _, want := range []string{`"resource":"https://` + w.Data + `/s/NAME/mcp"`, w.idp.URL, w.other.URL, "dpop_signing_alg_values_supported", `"header"`} {
+		if !strings.Contains(there, want) {
+			t.Errorf("the metadata lacks %s: %s", want, there)
+		}
+	}
+	var first string
+	for _, server := range []string{"s", "nowhere"} {
+		for _, method := range []string{"POST", "GET", "DELETE"} {
+			c := w.client(t, "helper", server)
+			c.Token = ""
+			r := c.Send(method, map[string]string{"POST": c.Request("1", "tools/list", "")}[method])
+			got := strings.ReplaceAll(r.Header.Get("WWW-Authenticate"), "/s/"+server+"/", "/s/NAME/")
+			if first == "" {
+				first = got
+			}
+			if r.Status != 401 || got != first || strings.Contains(got, "error=") || !strings.Contains(got, "scope=") {
+				t.Errorf("%s %s: %d %s", method, server, r.Status, got)
+			}
+		}
+	}
+}
