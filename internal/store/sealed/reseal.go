@@ -2,10 +2,12 @@ package sealed
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 
 	"ostiary.dev/ostiary/internal/keys"
+	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/store"
 )
 
@@ -13,15 +15,22 @@ import (
 // the database meanwhile.
 const resealAtOnce = 64
 
+// sealedIn are the nouns whose member "sealed" is sealed under
+// keys.UpstreamCredentials, and the columns of their identities (admin's
+// CredentialIdentity and UpstreamIdentity; TestResealCredentials compares).
+var sealedIn = map[registry.NounKind]string{registry.KindCredential: "settings", registry.KindUpstream: "state"}
+
 // Reseal seals what is stored under the key of a purpose anew: every row
-// (keys.Rows), or the secrets within rows of servers (keys.UpstreamCredentials).
+// (keys.Rows), or what rows hold of servers' secrets and of credentials and
+// tokens for servers (keys.UpstreamCredentials): what it left out would be lost
+// with the old key.
 // Revisions stay, so nobody's change is refused for it. It works in small
 // transactions and may be cut short and repeated. progress may be nil.
 func (s *Store) Reseal(ctx context.Context, p keys.Purpose, progress func(done, total int)) error {
 	kinds := []string{kindServer, kindAgent, kindToken, kindCertificate, kindGrant, kindMeta, kindNoun}
 	anew := (*tx).resealRow
 	if p == keys.UpstreamCredentials {
-		kinds, anew = kinds[:1], (*tx).resealSecrets
+		kinds, anew = []string{kindServer, kindNoun}, (*tx).resealInner
 	} else if p != keys.Rows {
 		return fmt.Errorf("reseal: no row is sealed for %q", p)
 	}
@@ -83,6 +92,53 @@ func (t *tx) resealRow(k key) error {
 	return t.replace(r)
 }
 
+// resealInner seals anew what a row holds under keys.UpstreamCredentials.
+func (t *tx) resealInner(k key) error {
+	if k.kind == kindServer {
+		return t.resealSecrets(k)
+	}
+	return t.resealNoun(k)
+}
+
+// resealNoun seals a credential's settings or tokens anew. Other nouns hold
+// nothing sealed.
+func (t *tx) resealNoun(k key) error {
+	v, revision, err := get[nounRow](t, k)
+	if err != nil {
+		return err
+	}
+	column := sealedIn[registry.NounKind(v.Kind)]
+	if column == "" {
+		return nil
+	}
+	// The body is kept as it is but for this member: a field of a later
+	// version must not be lost.
+	var body map[string]json.RawMessage
+	var old []byte
+	if err := json.Unmarshal(v.Body, &body); err != nil {
+		return fmt.Errorf("%s %s: %w", v.Kind, v.ID, err)
+	}
+	if err := json.Unmarshal(body["sealed"], &old); err != nil {
+		return fmt.Errorf("%s %s: %w", v.Kind, v.ID, err)
+	}
+	id := keys.Identity{Tenant: keys.DefaultTenant, Kind: v.Kind, Record: v.ID, Column: column, Version: "1"}
+	plain, err := t.s.ring.Open(keys.UpstreamCredentials, id, old)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", v.Kind, v.ID, err)
+	}
+	anew, err := t.s.ring.Seal(keys.UpstreamCredentials, id, plain)
+	if err != nil {
+		return err
+	}
+	if body["sealed"], err = json.Marshal(anew); err != nil {
+		return err
+	}
+	if v.Body, err = json.Marshal(body); err != nil {
+		return err
+	}
+	return t.restore(k, revision, v)
+}
+
 // resealSecrets seals the secrets of a server anew.
 func (t *tx) resealSecrets(k key) error {
 	v, revision, err := get[serverRow](t, k)
@@ -100,6 +156,11 @@ func (t *tx) resealSecrets(k key) error {
 			return err
 		}
 	}
+	return t.restore(k, revision, v)
+}
+
+// restore puts another value into the place of a row.
+func (t *tx) restore(k key, revision int64, v any) error {
 	r, err := t.sealRow(k, revision, v)
 	if err != nil {
 		return err

@@ -2,10 +2,12 @@ package sealed_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"testing"
 
+	"ostiary.dev/ostiary/internal/admin"
 	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/store"
@@ -67,6 +69,61 @@ func TestReseal(t *testing.T) {
 	must(t, s.Sweep())
 }
 
+// TestResealCredentials: what admin sealed for servers opens after the key that
+// sealed it is gone, and everything beside it stays.
+func TestResealCredentials(t *testing.T) {
+	ring := newRing(t)
+	s := opened(t, raw(t), ring)
+	fill(t, s, "app")
+	whom, err := s.Pseudonym("app")
+	must(t, err)
+	type sealedNoun struct {
+		kind registry.NounKind
+		id   string
+		in   keys.Identity
+		old  []byte
+	}
+	var all []sealedNoun
+	for _, id := range []string{registry.CredentialID("files", ""), registry.CredentialID("files", whom)} {
+		all = append(all, sealedNoun{kind: registry.KindCredential, id: id, in: admin.CredentialIdentity(id)},
+			sealedNoun{kind: registry.KindUpstream, id: id, in: admin.UpstreamIdentity(id)})
+	}
+	for i := range all {
+		one := &all[i]
+		one.old, err = ring.Seal(keys.UpstreamCredentials, one.in, []byte("value of "+one.id))
+		must(t, err)
+		owner := ""
+		if one.id != "files" {
+			owner = "app"
+		}
+		var body any = registry.UpstreamToken{Sealed: one.old}
+		if one.kind == registry.KindCredential {
+			body = registry.Credential{Server: "files", Grant: "client-credentials", Round: 7, Sealed: one.old}
+		}
+		n, err := registry.NewNoun(one.kind, one.id, owner, body)
+		must(t, err)
+		must(t, s.InsertNoun(n))
+	}
+	must(t, s.Reseal(t.Context(), keys.UpstreamCredentials, nil))
+	for _, one := range all {
+		n, err := s.Noun(one.kind, one.id)
+		must(t, err)
+		var body registry.Credential // its members are those of both
+		must(t, json.Unmarshal(n.Body, &body))
+		if string(body.Sealed) == string(one.old) {
+			t.Errorf("%s %s was not sealed anew", one.kind, one.id)
+		}
+		plain, err := ring.Open(keys.UpstreamCredentials, one.in, body.Sealed)
+		if err != nil || string(plain) != "value of "+one.id {
+			t.Errorf("%s %s holds %q (%v)", one.kind, one.id, plain, err)
+		}
+		if one.kind == registry.KindCredential && (body.Round != 7 || body.Server != "files") || n.Revision != 0 {
+			t.Errorf("%s %s changed: %+v, revision %d", one.kind, one.id, body, n.Revision)
+		}
+	}
+	must(t, s.Sweep())
+}
+
 func TestResealRefuses(t *testing.T) {
 	s := opened(t, raw(t), newRing(t))
 	fill(t, s, "app")
@@ -78,6 +135,13 @@ func TestResealRefuses(t *testing.T) {
 	if err := s.Reseal(ctx, keys.Rows, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v, want %v", err, context.Canceled)
 	}
+	n, err := registry.NewNoun(registry.KindUpstream, "y", "", registry.UpstreamToken{Sealed: []byte("damaged")})
+	must(t, err)
+	must(t, s.InsertNoun(n))
+	if err := s.Reseal(t.Context(), keys.UpstreamCredentials, nil); err == nil {
+		t.Error("damaged tokens are sealed anew")
+	}
+	must(t, s.DeleteNoun(registry.KindUpstream, "y"))
 	must(t, s.InsertServer(registry.Server{ID: "x", State: registry.Active, Transport: registry.Stdio,
 		Secrets: []registry.Secret{{Name: "KEY", Sealed: []byte("damaged")}}}))
 	if err := s.Reseal(t.Context(), keys.UpstreamCredentials, nil); err == nil {
