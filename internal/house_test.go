@@ -31,6 +31,7 @@ var floors = map[string]int{
 	"oauth":      2, // tokens for servers
 	"pii":        2, // detectors
 	"clientfile": 2, // configuration files of client apps
+	"login":      2, // how people prove who they are
 	"kms":        2, // root keys that lie elsewhere
 
 	"auditlog":         2, // the Merkle logs
@@ -61,6 +62,7 @@ var floors = map[string]int{
 	"store/storetest": 5,
 	"enrol":           5, // certificates for programs
 	"issuer":          5, // the built-in authorization server
+	"portal":          5, // where people sign in
 
 	"gateway": 6, // THE PATH
 	"app":     7, // the wiring

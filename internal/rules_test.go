@@ -101,6 +101,7 @@ var cryptography = map[string]map[string]string{
 		"pii":          "check bytes of addresses of wallets",
 		"forward":      "pins of servers' public keys",
 		"kms":          "binds a wrapped key to its place",
+		"portal":       "the hashes of the pages' style and script",
 		"issuer":       "PKCE challenges, the hash of the pages' style",
 	},
 	"crypto/hmac": {

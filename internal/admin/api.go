@@ -86,6 +86,7 @@ type API interface {
 	ChangeWitness(context.Context, WitnessChange) (Done[[]WitnessView], error)
 
 	PolicyAPI
+	UserAPI
 	ApprovalAPI
 	LimitAPI
 	OAuthAPI

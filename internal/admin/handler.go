@@ -116,6 +116,11 @@ var methods = map[string]method{
 	"access.request":    call(API.RequestAccess),
 	"access.requests":   call(API.AccessRequests),
 	"access.decide":     call(API.DecideRequest),
+	"user.invite":       call(API.InviteUser),
+	"user.set":          call(API.SetUser),
+	"user.move":         call(API.MoveUser),
+	"user.list":         call(API.Users),
+	"user.get":          call(API.User),
 	"witness.list":      call(API.WitnessList),
 	"witness.change":    call(API.ChangeWitness),
 }

@@ -34,6 +34,7 @@ import (
 	"ostiary.dev/ostiary/internal/logs"
 	"ostiary.dev/ostiary/internal/meter"
 	"ostiary.dev/ostiary/internal/record"
+	"ostiary.dev/ostiary/internal/portal"
 	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/store/postgres"
 	"ostiary.dev/ostiary/internal/store/sealed"
@@ -85,6 +86,7 @@ type App struct {
 	follower *follower       // nil: the store is ours
 	live     *registry.Live
 	admin    *admin.Admin
+	portal   *portal.Portal // nil: another gateway owns the store
 	book     *auditlog.Book
 	keeper   *keeper
 	record   *record.Step
@@ -216,6 +218,7 @@ func (a *App) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.portal = a.newPortal()
 	a.drifted = newDrifts()
 	a.probe = a.newForward(nil)
 	a.admin.SetProber(a.probe)

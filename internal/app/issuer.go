@@ -164,6 +164,9 @@ func (a *App) sessions() issuer.Sessions {
 	if a.options.People != nil {
 		return a.options.People
 	}
+	if a.portal != nil {
+		return signedIn{members{a}, a.portal}
+	}
 	return members{a}
 }
 

@@ -14,6 +14,7 @@ func (a *App) pagesOf() map[string]http.Handler {
 	all := map[string]http.Handler{}
 	a.issuerPages(all)
 	a.enrolPages(all)
+	a.peoplePages(all)
 	a.protectedPages(all)
 	a.approvalPages(all)
 	return all
