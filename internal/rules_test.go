@@ -112,7 +112,7 @@ var cryptography = map[string]map[string]string{
 	"crypto/rsa":   {"identity": "the sort of an issuer's key, which must be the algorithm's; public keys only"},
 	"crypto/ed25519": {
 		"identity": "the sort of an issuer's key, which must be the algorithm's; public keys only",
-		"verify": "signatures of notes; it holds public keys only",
+		"verify":   "signatures of notes; it holds public keys only",
 	},
 	"crypto/fips140": {
 		"backup": "whether age, which strict mode lacks, may be used",

@@ -229,8 +229,7 @@ func (h handler) serve(w http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, &Error{Code: Forbidden, Message: "only the user that the gateway runs as may do this"}
 	}
 	name, ok := strings.CutPrefix(r.URL.Path, prefix)
-	m := methods[name]
-	if !ok || m == nil {
+	if !ok || methods[name] == nil {
 		return nil, &Error{Code: NotFound, Message: "there is no such function", Fix: "use a command line of the gateway's own version"}
 	}
 	if r.Method != http.MethodPost {
@@ -240,7 +239,7 @@ func (h handler) serve(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, &Error{Code: Invalid, Message: "the request cannot be read", Cause: err.Error()}
 	}
-	return m(r.Context(), h.admin.As(operatorName(p.uid)), body)
+	return h.admin.Call(r.Context(), Caller{Name: operatorName(p.uid), Socket: true}, name, body)
 }
 
 // operatorName is how a local user stands in the record.

@@ -88,6 +88,7 @@ func (a *App) pages(secure bool) http.Handler {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.gather, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
 	if secure {
 		mux.Handle("GET "+tilesAt, a.newTiles())
+		a.operatorPages(mux)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

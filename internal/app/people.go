@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"ostiary.dev/ostiary/internal/admin"
 	"ostiary.dev/ostiary/internal/issuer"
 	"ostiary.dev/ostiary/internal/logs"
 	"ostiary.dev/ostiary/internal/portal"
@@ -37,6 +38,19 @@ func (a *App) peoplePages(all map[string]http.Handler) {
 	if a.portal != nil {
 		all["/login"] = a.portal
 	}
+}
+
+// operatorPages adds the sign-in and the operators' API to the admin listener.
+func (a *App) operatorPages(mux *http.ServeMux) {
+	if a.portal == nil {
+		return
+	}
+	mux.Handle("/login", a.portal)
+	mux.Handle("/login/", a.portal)
+	mux.Handle("/api/v1/", a.admin.Remote(func(r *http.Request) (admin.Caller, bool) {
+		v, ok := a.portal.Session(r)
+		return admin.Caller{Name: v.Name, Roles: v.Roles, Strength: v.Strength, AuthTime: v.AuthTime, HasKey: v.HasKey}, ok
+	}))
 }
 
 // signedIn are members who can sign in at the portal's pages.
