@@ -69,6 +69,15 @@ var rules = map[string]rule{
 	"policy.propose": {developers, false}, "policy.apply": {admins, true}, "policy.rollback": {admins, true}, "policy.decide": {approvers, true},
 	"policy.shadow": {operators, true}, "policy.unshadow": {operators, true},
 
+	"oauth.logins": {operators, false}, "oauth.end": {operators, false}, "oauth.clients": {operators, false},
+	"oauth.register": {operators, true}, "oauth.unregister": {operators, false},
+	"approval.list": {anyRole, false}, "approval.get": {anyRole, false}, "approval.decide": {approvers, true},
+	"bypass.open": {admins, true}, "bypass.close": {operators, false}, "bypass.review": {approvers, true}, "bypass.list": {anyRole, false},
+	"limit.set": {operators, false}, "limit.remove": {operators, false}, "limit.list": {anyRole, false},
+	"cert.list": {operators, false}, "cert.revoke": {operators, false}, "cert.issue": {operators, true},
+	"cert.join-token": {operators, true}, "cert.crl": {anyRole, false},
+	"kill.switch": {operators, false}, "kill.list": {anyRole, false}, "token.explain": {operators, false},
+
 	"user.invite": {admins, true}, "user.set": {admins, true}, "user.move": {admins, true}, "user.list": {auditors, false}, "user.get": {auditors, false},
 }
 
