@@ -243,6 +243,7 @@ func story(t *testing.T, api API) map[string]string {
 	approvalStory(t, api, note)
 	certStory(t, api, note)
 	oauthStory(t, api, note)
+	userStory(t, api, note)
 	return answers
 }
 
