@@ -19,10 +19,12 @@ func newToken(c *cli) *cobra.Command {
 
 func newTokenCreate(c *cli) *cobra.Command {
 	var life time.Duration
+	var r admin.CreateToken
 	cmd := &cobra.Command{Use: "create AGENT", Short: "Make a token; it is printed once, alone", Args: args(1, 1),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			return c.with(cmd.Context(), func(api admin.API) error {
-				d, err := api.CreateToken(cmd.Context(), admin.CreateToken{Change: c.request(), Agent: given[0], Life: admin.Duration(life)})
+				r.Change, r.Agent, r.Life = c.request(), given[0], admin.Duration(life)
+				d, err := api.CreateToken(cmd.Context(), r)
 				if err != nil {
 					return err
 				}
@@ -32,6 +34,8 @@ func newTokenCreate(c *cli) *cobra.Command {
 				return c.print(done("Token", []string{"id", "agent", "token", "expiresAt"}, d))
 			})
 		}}
+	cmd.Flags().StringVar(&r.Scope, "scope", "", "read, write or modify: what it reaches at most (default: what the agent may)")
+	cmd.Flags().StringVar(&r.Server, "server", "", "the one server at whose endpoint it is good (default: all)")
 	cmd.Flags().DurationVar(&life, "life", 0, "how long it is valid, such as 720h (default: until it is revoked)")
 	return c.flags(cmd)
 }

@@ -125,7 +125,7 @@ func (o *operator) credentials(s store.Store, agent string, now time.Time, reg *
 	if err != nil {
 		return err
 	}
-	token, err := o.token(s, agent, 0, now)
+	token, err := o.token(s, registry.Token{Agent: agent, CreatedAt: now}, 0)
 	if err != nil {
 		return err
 	}
@@ -143,12 +143,13 @@ func (o *operator) certificate(s store.Store, agent string, life time.Duration, 
 		CertPEM: cert, KeyPEM: key, CAPEM: o.cfg.Ring.CA().RootPEM()}, err
 }
 
-func (o *operator) token(s store.Store, agent string, life time.Duration, now time.Time) (NewToken, error) {
+// token stores row with a new secret, and a life when it is not 0.
+func (o *operator) token(s store.Store, row registry.Token, life time.Duration) (NewToken, error) {
 	value, id, hash := o.cfg.Ring.NewToken()
-	row := registry.Token{ID: id, Agent: agent, Hash: hash, CreatedAt: now}
-	t := NewToken{ID: id, Agent: agent, Token: value}
+	row.ID, row.Hash = id, hash
+	t := NewToken{ID: id, Agent: row.Agent, Token: value}
 	if life > 0 {
-		row.ExpiresAt = now.Add(life)
+		row.ExpiresAt = row.CreatedAt.Add(life)
 		t.ExpiresAt = &row.ExpiresAt
 	}
 	return t, s.InsertToken(row)
@@ -352,15 +353,19 @@ func (o *operator) CreateToken(_ context.Context, r CreateToken) (Done[NewToken]
 		return out, invalid("use 1m or more, or leave it out", "a token lives between one minute and ten years")
 	}
 	var token NewToken
+	scope, err := limitsOf(r)
+	if err != nil {
+		return out, err
+	}
 	t := &act{kind: "token.create", agent: r.Agent, what: "agent " + r.Agent, Change: r.Change}
-	err := o.change(t, func(s store.Store) (any, error) {
+	err = o.change(t, func(s store.Store) (any, error) {
 		if err := active(s, r.Agent); err != nil {
 			return nil, err
 		}
 		var err error
-		token, err = o.token(s, r.Agent, life, o.cfg.Clock.Now().UTC())
+		token, err = o.token(s, registry.Token{Agent: r.Agent, CreatedAt: o.cfg.Clock.Now().UTC(), Scope: scope, Server: r.Server}, life)
 		t.subject = token.ID
-		return map[string]string{"token": token.ID}, err
+		return map[string]string{"token": token.ID, "scope": scope, "server": r.Server}, err
 	})
 	if err != nil {
 		return out, err

@@ -251,6 +251,10 @@ type CreateToken struct {
 	Change
 	Agent string   `json:"agent"`
 	Life  Duration `json:"life,omitempty"` // 0 = until it is revoked
+	// Scope is read, write or modify, and Server the one endpoint: what the token
+	// reaches at most, whatever the agent may. "" does not limit.
+	Scope  string `json:"scope,omitempty"`
+	Server string `json:"server,omitempty"`
 }
 
 // NewToken is a token, which is shown only here.

@@ -3,6 +3,9 @@ package admin
 import (
 	"context"
 	"time"
+
+	"ostiary.dev/ostiary/internal/identity"
+	"ostiary.dev/ostiary/internal/registry"
 )
 
 // maxExplained is the longest text that is looked at as a token.
@@ -48,4 +51,20 @@ func (o *operator) ExplainToken(ctx context.Context, r ExplainToken) (TokenVerdi
 		return TokenVerdict{}, &Error{Code: Failed, Message: "tokens cannot be explained here"}
 	}
 	return o.cfg.Explain(ctx, r)
+}
+
+// limitsOf returns the scopes of a token that is asked for.
+func limitsOf(r CreateToken) (string, error) {
+	if r.Server != "" {
+		if err := registry.ValidID(r.Server); err != nil {
+			return "", invalid("ostiary server list", "%q cannot be a server: %v", r.Server, err)
+		}
+	}
+	switch r.Scope {
+	case "":
+		return "", nil
+	case string(registry.Read), string(registry.Write), string(registry.Modify):
+		return identity.ScopesFor(r.Scope), nil
+	}
+	return "", invalid("use read, write or modify, or leave it out", "%q is no scope", r.Scope)
 }

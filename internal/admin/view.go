@@ -130,10 +130,12 @@ type TokenView struct {
 	State     string     `json:"state"` // "valid", "expired" or "revoked"
 	CreatedAt time.Time  `json:"createdAt"`
 	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+	Scope     string     `json:"scope,omitempty"`  // what it reaches at most
+	Server    string     `json:"server,omitempty"` // whose endpoint alone
 }
 
 func viewToken(t registry.Token, now time.Time) TokenView {
-	v := TokenView{ID: t.ID, Agent: t.Agent, State: "valid", CreatedAt: t.CreatedAt}
+	v := TokenView{ID: t.ID, Agent: t.Agent, State: "valid", CreatedAt: t.CreatedAt, Scope: t.Scope, Server: t.Server}
 	if !t.ExpiresAt.IsZero() {
 		v.ExpiresAt = &t.ExpiresAt
 	}

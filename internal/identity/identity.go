@@ -77,7 +77,7 @@ type Principal struct {
 	Issuer   string    // of the JWT, "" without one
 	Subject  string    // of an outside issuer's JWT; names a person perhaps, so it is not logged
 	JTI      string    // of the JWT, for revocation and records
-	Scopes   string    // of the JWT, separated by single spaces; "" = not limited by scopes
+	Scopes   string    // of the token, separated by single spaces; "" = not limited by scopes
 	Person   string    // pseudonym of the person that the agent acts for, "" if none
 	Strength Strength  // how strongly that person, or else the agent, proved itself
 	AuthTime time.Time // when the person did; zero = not told
@@ -103,6 +103,9 @@ type Directory interface {
 	AgentActive(id string) bool
 	// TokenHolder returns a token's agent and hash, and whether it is in force.
 	TokenHolder(id string, now time.Time) (agent string, hash []byte, live bool)
+	// TokenLimits returns what a token reaches at most, and at whose endpoint
+	// alone it is good; "" does not limit.
+	TokenLimits(id string) (scope, server string)
 	// CertificateHolder returns a certificate's agent and whether it is in force.
 	CertificateHolder(serial string, now time.Time) (agent string, live bool)
 	// ForeignHolder returns the agent that a subject of an outside issuer is
@@ -145,6 +148,7 @@ var (
 	errNone        = errors.New("no credential")
 	errMalformed   = errors.New("malformed Authorization header")
 	errToken       = errors.New("unknown, revoked or expired token")
+	errElsewhere   = errors.New("the token is for another server's endpoint")
 	errTokenForm   = errors.New("not the form of a token")
 	errDisagree    = errors.New("the credentials name different agents")
 	errInactive    = errors.New("the agent is unknown or not active")
@@ -192,7 +196,11 @@ func (v *Verifier) verify(ctx context.Context, c Credential, s Directory, now ti
 		if p.ID != "" && p.ID != agent {
 			return Principal{}, errDisagree
 		}
-		p.ID, p.TokenID, p.Method = agent, id, ByToken
+		scope, server := s.TokenLimits(id)
+		if server != "" && server != c.Endpoint {
+			return Principal{}, errElsewhere
+		}
+		p.ID, p.TokenID, p.Method, p.Scopes = agent, id, ByToken, scope
 		if p.Serial != "" {
 			p.Method = ByBoth
 		}

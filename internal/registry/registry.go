@@ -147,6 +147,8 @@ type Token struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time // zero = none
 	Revoked   bool
+	Scope     string // what it reaches at most, as in access tokens; "" = what the agent may
+	Server    string // whose endpoint alone it is good at; "" = every one
 }
 
 // Certificate is one leaf that the gateway's CA issued to an agent.

@@ -207,6 +207,15 @@ func (s *Snapshot) TokenHolder(id string, now time.Time) (agent string, hash []b
 	return t.Agent, t.Hash, !t.Revoked && (t.ExpiresAt.IsZero() || now.Before(t.ExpiresAt))
 }
 
+// TokenLimits returns what a token reaches at most, and at whose endpoint alone
+// it is good; "" does not limit.
+func (s *Snapshot) TokenLimits(id string) (scope, server string) {
+	if t := s.Token(id); t != nil {
+		return t.Scope, t.Server
+	}
+	return "", ""
+}
+
 // CertificateHolder returns the agent of a certificate that the gateway issued
 // and whether it is in force at now.
 func (s *Snapshot) CertificateHolder(serial string, now time.Time) (agent string, live bool) {

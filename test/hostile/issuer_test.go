@@ -338,3 +338,33 @@ func TestA01Metadata(t *testing.T) {
 		}
 	}
 }
+
+// TestLimitedTokens: an API token that was made for reading, or for one server,
+// does nothing more, whatever its agent may.
+func TestLimitedTokens(t *testing.T) {
+	w := newIssued(t, "")
+	w.Grant("helper", "s", "modify")
+	token := func(flags ...string) *doortest.Client {
+		return w.with(t, strings.TrimSpace(w.Must(append([]string{"token", "create", "helper", "--reason", "x"}, flags...)...)))
+	}
+	if r := token().Tool("1", "echo", `{}`); r.Status != 200 {
+		t.Errorf("without limits: %d", r.Status)
+	}
+	if r := token("--scope", "modify", "--server", "s").Tool("1", "echo", `{}`); r.Status != 200 {
+		t.Errorf("for this server: %d", r.Status)
+	}
+	if r := token("--scope", "read").Tool("1", "echo", `{}`); r.Status != 403 {
+		t.Errorf("for reading: %d", r.Status)
+	}
+	if r := token("--server", "t").Tool("1", "echo", `{}`); r.Status != 401 {
+		t.Errorf("for another server: %d", r.Status)
+	}
+	all := token("--server", "s")
+	all.URL = w.URL("")
+	if r := all.Tool("1", "s__echo", `{}`); r.Status != 401 {
+		t.Errorf("for this server, at /mcp: %d", r.Status)
+	}
+	if r := w.Try("token", "create", "helper", "--scope", "all", "--reason", "x"); r.Code == 0 {
+		t.Error("an unknown scope is taken")
+	}
+}

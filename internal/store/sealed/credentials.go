@@ -31,7 +31,7 @@ func (t *tx) tokenOf(v tokenRow) (registry.Token, error) {
 		return registry.Token{}, err
 	}
 	return registry.Token{ID: v.ID, Agent: agent, Hash: slices.Clone(v.Hash), CreatedAt: stamp(v.CreatedAt),
-		ExpiresAt: stamp(v.ExpiresAt), Revoked: v.Revoked}, nil
+		ExpiresAt: stamp(v.ExpiresAt), Revoked: v.Revoked, Scope: v.Scope, Server: v.Server}, nil
 }
 
 // Token returns one token.
@@ -53,7 +53,7 @@ func (t *tx) InsertToken(v registry.Token) error {
 		var pseudonym string
 		if pseudonym, err = t.holder(v.Agent); err == nil {
 			err = t.insert(t.key(kindToken, v.ID), 1, tokenRow{ID: v.ID, Subject: pseudonym, Hash: v.Hash,
-				CreatedAt: nanos(v.CreatedAt), ExpiresAt: nanos(v.ExpiresAt), Revoked: v.Revoked})
+				CreatedAt: nanos(v.CreatedAt), ExpiresAt: nanos(v.ExpiresAt), Revoked: v.Revoked, Scope: v.Scope, Server: v.Server})
 		}
 	}
 	if err != nil {

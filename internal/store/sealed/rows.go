@@ -82,6 +82,8 @@ type tokenRow struct {
 	CreatedAt int64  `json:"created_at"`
 	ExpiresAt int64  `json:"expires_at,omitempty"`
 	Revoked   bool   `json:"revoked,omitempty"`
+	Scope     string `json:"scope,omitempty"`
+	Server    string `json:"server,omitempty"`
 }
 
 type certificateRow struct {
