@@ -16,13 +16,14 @@ H02 H03 H04 H05 H06 H07 H09 H10 H11 H12 H13 H14 H16 H17 H21 H23 H24 H26 H27 H28 
 J01 J02 J05 J06 J07 J08 J09 J10 J11 J13 J14 J15 J16 J17 J19
 L10
 M02 M03 M04 M05 M07 M11 M12 M14 M15 M16 M17 M18 M19 M20 M22 M23 M24 M25 M27 M28
+P06 P08 P09 P15 P17
 S02 S04 S05 S08 S09
 T02 T03 T04 T05 T06
 U02 U03 U05 U06 U08 U09 U12 U13 U14 U15 U16 U17`
 
 // caseNumber finds numbers of cases in a test's source: in its name, in the
 // names of its subtests, in its comments.
-var caseNumber = regexp.MustCompile(`[AHJLMSTU][0-9]{2}`)
+var caseNumber = regexp.MustCompile(`[AHJLMPSTU][0-9]{2}`)
 
 // tests returns, for each test function of the module, the numbers of the cases
 // that its name, body and comment mention.
