@@ -7,7 +7,7 @@ import (
 	"ostiary.dev/ostiary/internal/registry"
 )
 
-var grantColumns = []string{"agent", "server", "access", "tools", "by", "createdAt"}
+var grantColumns = []string{"agent", "server", "access", "tools", "purpose", "by", "createdAt"}
 
 func newAccess(c *cli) *cobra.Command {
 	return group("access", "Say which agent may use which server", newGrant(c), newRevoke(c), newGrants(c), newExplain(c),
@@ -15,18 +15,19 @@ func newAccess(c *cli) *cobra.Command {
 }
 
 func newGrant(c *cli) *cobra.Command {
-	var access string
+	var access, purpose string
 	var tools []string
 	cmd := &cobra.Command{Use: "grant AGENT SERVER --access read|write|modify", Short: "Allow an agent to use a server", Args: args(2, 2),
 		Long: "grant allows AGENT to use SERVER, in place of an earlier grant. modify includes write,\n" +
-			"write includes read. With --tool only those tools may be called.",
+			"write includes read. With --tool only those tools may be called. The purpose stays that of\n" +
+			"an earlier grant unless --purpose is given.",
 		RunE: func(cmd *cobra.Command, given []string) error {
 			if access == "" {
 				return invalid("add --access read, write or modify", "the access is missing")
 			}
 			return c.with(cmd.Context(), func(api admin.API) error {
 				d, err := api.Grant(cmd.Context(), admin.Grant{Change: c.request(), Agent: given[0], Server: given[1],
-					Access: registry.Access(access), Tools: tools})
+					Access: registry.Access(access), Tools: tools, Purpose: texted(cmd, "purpose", purpose)})
 				if err != nil {
 					return err
 				}
@@ -35,6 +36,7 @@ func newGrant(c *cli) *cobra.Command {
 		}}
 	cmd.Flags().StringVar(&access, "access", "", "read, write or modify")
 	cmd.Flags().StringArrayVar(&tools, "tool", nil, "allow only this tool; may be repeated")
+	cmd.Flags().StringVar(&purpose, "purpose", "", "what for; policies see it")
 	return c.flags(cmd)
 }
 

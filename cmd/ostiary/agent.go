@@ -220,7 +220,7 @@ func newAgentShow(c *cli) *cobra.Command {
 					return err
 				}
 				return c.print(page{kind: "Agent", items: []admin.AgentView{a}, wide: true,
-					columns: append(agentColumns[:len(agentColumns):len(agentColumns)], "basis", "reason", "by", "createdAt", "updatedAt")})
+					columns: append(agentColumns[:len(agentColumns):len(agentColumns)], "roles", "clearance", "zone", "basis", "reason", "by", "createdAt", "updatedAt")})
 			})
 		}}
 }
@@ -252,23 +252,32 @@ func onOff(flag, text string) (bool, error) {
 }
 
 func newAgentSet(c *cli) *cobra.Command {
-	var receipts string
-	cmd := &cobra.Command{Use: "set NAME --receipts on|off", Short: "Change how an agent is served", Args: args(1, 1),
+	var receipts, zone string
+	var roles, clearance []string
+	cmd := &cobra.Command{Use: "set NAME", Short: "Change how an agent is served and what policies see of it", Args: args(1, 1),
 		Long: "With receipts on, each answer to the agent carries a signed statement of the exchange and of its\n" +
-			"place in the log, in _meta of the result or of the error's data. Verify it with ostiary-verify receipt.",
+			"place in the log, in _meta of the result or of the error's data. Verify it with ostiary-verify receipt.\n" +
+			"Roles, clearance and zone replace those that the agent had; an empty value takes them away.",
 		RunE: func(cmd *cobra.Command, given []string) error {
-			on, err := onOff("--receipts", receipts)
-			if err != nil {
-				return err
-			}
-			return c.with(cmd.Context(), func(api admin.API) error {
-				d, err := api.SetAgent(cmd.Context(), admin.SetAgent{Change: c.request(), ID: given[0], Receipts: on})
+			r := admin.SetAgent{ID: given[0], Change: c.request(), Roles: listed(cmd, "role", roles), Clearance: listed(cmd, "clearance", clearance), Zone: texted(cmd, "zone", zone)}
+			if cmd.Flags().Changed("receipts") {
+				on, err := onOff("--receipts", receipts)
 				if err != nil {
 					return err
 				}
-				return c.print(done("Agent", append(agentColumns[:len(agentColumns):len(agentColumns)], "receipts"), d))
+				r.Receipts = &on
+			}
+			return c.with(cmd.Context(), func(api admin.API) error {
+				d, err := api.SetAgent(cmd.Context(), r)
+				if err != nil {
+					return err
+				}
+				return c.print(done("Agent", append(agentColumns[:len(agentColumns):len(agentColumns)], "receipts", "roles", "clearance", "zone"), d))
 			})
 		}}
 	cmd.Flags().StringVar(&receipts, "receipts", "", "on or off: a signed receipt in each of its answers")
+	cmd.Flags().StringArrayVar(&roles, "role", nil, "a role, for policies; may be repeated")
+	cmd.Flags().StringArrayVar(&clearance, "clearance", nil, "a label that it may see, for policies; may be repeated")
+	cmd.Flags().StringVar(&zone, "zone", "", "where it runs, for policies")
 	return c.flags(cmd)
 }

@@ -78,9 +78,9 @@ func tokenIDs(ctx context.Context, api admin.API) ([]string, error) {
 // completions sets the proposals of every command that takes names.
 func (c *cli) completions(root *cobra.Command) {
 	for path, places := range map[string][]namesFunc{
-		"server show": {serverNames}, "server scan": {serverNames}, "server approve": {serverNames}, "server reject": {serverNames},
+		"server show": {serverNames}, "server scan": {serverNames}, "server set": {serverNames}, "server approve": {serverNames}, "server reject": {serverNames},
 		"server suspend": {serverNames}, "server resume": {serverNames}, "server retire": {serverNames},
-		"tool list": {serverNames}, "tool show": {serverNames, toolNames}, "tool approve": {serverNames, toolNames},
+		"tool list": {serverNames}, "tool show": {serverNames, toolNames}, "tool approve": {serverNames, toolNames}, "tool set": {serverNames, toolNames}, "agent set": {agentNames},
 		"agent show": {agentNames}, "agent renew": {agentNames}, "agent suspend": {agentNames}, "agent resume": {agentNames},
 		"agent retire": {agentNames}, "token create": {agentNames}, "token list": {agentNames}, "token revoke": {tokenIDs},
 		"access grant": {agentNames, serverNames}, "access revoke": {agentNames, serverNames},

@@ -115,7 +115,7 @@ func TestEveryCommandHasOutputHelpAndDirectory(t *testing.T) {
 
 // changes are the commands that change a gateway that exists.
 var changes = []string{"server submit", "server scan", "server approve", "server reject", "server suspend", "server resume",
-	"server retire", "tool approve", "agent register", "agent set", "audit witness add", "audit witness remove", "agent renew", "agent suspend", "agent resume", "agent retire",
+	"server retire", "tool approve", "tool set", "server set", "agent register", "agent set", "audit witness add", "audit witness remove", "agent renew", "agent suspend", "agent resume", "agent retire",
 	"token create", "token revoke", "access grant", "access revoke"}
 
 func TestEveryChangeCanBeTriedAndReasoned(t *testing.T) {

@@ -17,7 +17,7 @@ var serverColumns = []string{"id", "state", "transport", "eras", "examined", "to
 
 func newServer(c *cli) *cobra.Command {
 	return group("server", "Register, approve and stop MCP servers",
-		newServerSubmit(c), newServerList(c), newServerShow(c), newServerScan(c), newServerApprove(c),
+		newServerSubmit(c), newServerList(c), newServerShow(c), newServerScan(c), newServerSet(c), newServerApprove(c),
 		newServerMove(c, "reject", admin.Reject, "Refuse a submitted server"),
 		newServerMove(c, "suspend", admin.Suspend, "Stop all use of a server for now"),
 		newServerMove(c, "resume", admin.Resume, "Allow the use of a suspended server again"),
@@ -178,7 +178,7 @@ func newServerShow(c *cli) *cobra.Command {
 				}
 				return c.print(page{kind: "Server", items: []admin.ServerView{s}, wide: true, columns: []string{
 					"id", "state", "transport", "url", "private", "command", "dir", "secrets", "passEnv", "caFile", "pins",
-					"clientCert", "eras", "examined", "tools", "basis", "reason", "by", "createdAt", "updatedAt"}})
+					"clientCert", "eras", "examined", "tools", "labels", "zone", "basis", "reason", "by", "createdAt", "updatedAt"}})
 			})
 		}}
 }

@@ -10,7 +10,7 @@ import (
 var toolColumns = []string{"server", "name", "state", "access", "classified", "digest"}
 
 func newTool(c *cli) *cobra.Command {
-	return group("tool", "See, approve and classify the tools of servers", newToolList(c), newToolShow(c), newToolApprove(c))
+	return group("tool", "See, approve and classify the tools of servers", newToolList(c), newToolShow(c), newToolApprove(c), newToolSet(c))
 }
 
 func newToolList(c *cli) *cobra.Command {
@@ -38,7 +38,7 @@ func newToolShow(c *cli) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return c.print(page{kind: "Tool", columns: toolColumns, items: all, wide: true})
+				return c.print(page{kind: "Tool", columns: labelledTool, items: all, wide: true})
 			})
 		}}
 }

@@ -30,7 +30,8 @@ func (o *operator) Grant(_ context.Context, r Grant) (Done[GrantView], error) {
 		if notices, err = grantable(s, r); err != nil {
 			return nil, err
 		}
-		return granted{g.Access, g.Tools}, s.PutGrant(g)
+		g.Purpose = purposeOf(s, r)
+		return granted{g.Access, g.Tools, g.Purpose}, s.PutGrant(g)
 	})
 	if err != nil {
 		return out, err
@@ -43,10 +44,15 @@ func (o *operator) Grant(_ context.Context, r Grant) (Done[GrantView], error) {
 type granted struct {
 	Access registry.Access `json:"access,omitempty"`
 	Tools  []string        `json:"tools,omitempty"`
+
+	Purpose string `json:"purpose,omitempty"`
 }
 
 func checkGrant(r Grant) error {
 	if err := checkAccess(r.Access); err != nil {
+		return err
+	}
+	if err := sound(words{"a purpose", one(r.Purpose)}); err != nil {
 		return err
 	}
 	if len(r.Tools) > maxGrantTools {
@@ -115,7 +121,7 @@ func (o *operator) Revoke(_ context.Context, r Revoke) (Done[GrantView], error) 
 			return nil, err
 		}
 		view = viewGrant(g)
-		return granted{view.Access, view.Tools}, s.DeleteGrant(r.Agent, r.Server)
+		return granted{view.Access, view.Tools, view.Purpose}, s.DeleteGrant(r.Agent, r.Server)
 	})
 	if err != nil {
 		return out, err

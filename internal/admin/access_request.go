@@ -39,7 +39,7 @@ func (o *operator) RequestAccess(_ context.Context, r Grant) (Done[RequestView],
 			return nil, err
 		}
 		out.Item = o.viewRequest(id, q)
-		return granted{r.Access, r.Tools}, s.InsertNoun(n)
+		return granted{r.Access, r.Tools, ""}, s.InsertNoun(n)
 	})
 	if err != nil {
 		return Done[RequestView]{}, err
@@ -89,13 +89,15 @@ func (o *operator) DecideRequest(_ context.Context, r Choice) (Done[RequestView]
 	t.agent, t.subject = out.Item.Agent, q.Server
 	err = o.change(t, func(s store.Store) (any, error) {
 		if err := s.DeleteNoun(n.Kind, n.ID); err != nil || !r.Accept {
-			return granted{q.Access, q.Tools}, err
+			return granted{q.Access, q.Tools, ""}, err
 		}
+		asked := Grant{Agent: t.agent, Server: q.Server, Access: q.Access, Tools: q.Tools}
 		var err error
-		if out.Notices, err = grantable(s, Grant{Agent: t.agent, Server: q.Server, Access: q.Access, Tools: q.Tools}); err != nil {
+		if out.Notices, err = grantable(s, asked); err != nil {
 			return nil, err
 		}
-		return granted{q.Access, q.Tools}, s.PutGrant(registry.Grant{Agent: t.agent, Server: q.Server, Access: q.Access, Tools: q.Tools,
+		purpose := purposeOf(s, asked)
+		return granted{q.Access, q.Tools, purpose}, s.PutGrant(registry.Grant{Agent: t.agent, Server: q.Server, Access: q.Access, Tools: q.Tools, Purpose: purpose,
 			By: o.by, Reason: r.Reason, CreatedAt: o.now()})
 	})
 	if err != nil {

@@ -157,7 +157,7 @@ func (o *operator) token(s store.Store, row registry.Token, life time.Duration) 
 
 // viewOf shows an agent that holds nothing.
 func viewOf(a registry.Agent) AgentView {
-	return AgentView{ID: a.ID, State: a.State, Era: a.Era, Grants: []GrantView{}, Receipts: a.Receipts, Basis: a.Basis, Reason: a.Reason, By: a.By,
+	return AgentView{ID: a.ID, State: a.State, Era: a.Era, Grants: []GrantView{}, Receipts: a.Receipts, Roles: a.Roles, Clearance: a.Clearance, Zone: a.Zone, Basis: a.Basis, Reason: a.Reason, By: a.By,
 		CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt, Revision: a.Revision}
 }
 
@@ -276,7 +276,7 @@ func (o *operator) MoveAgent(_ context.Context, r Move) (Done[AgentView], error)
 	return Done[AgentView]{!r.DryRun, view, []string{}}, nil
 }
 
-// SetAgent switches the receipts in an agent's answers.
+// SetAgent changes how an agent is served and what policies see of it.
 func (o *operator) SetAgent(_ context.Context, r SetAgent) (Done[AgentView], error) {
 	var out Done[AgentView]
 	var view AgentView
@@ -287,7 +287,11 @@ func (o *operator) SetAgent(_ context.Context, r SetAgent) (Done[AgentView], err
 			return nil, err
 		}
 		now := o.cfg.Clock.Now().UTC()
-		agent.Receipts, agent.By, agent.Reason, agent.UpdatedAt = r.Receipts, o.by, r.Reason, now
+		detail, err := r.apply(&agent)
+		if err != nil {
+			return nil, err
+		}
+		agent.By, agent.Reason, agent.UpdatedAt = o.by, r.Reason, now
 		if err := s.UpdateAgent(agent); err != nil {
 			return nil, err
 		}
@@ -295,7 +299,7 @@ func (o *operator) SetAgent(_ context.Context, r SetAgent) (Done[AgentView], err
 			return nil, err
 		}
 		view = o.viewHeld(agent, now)
-		return map[string]bool{"receipts": r.Receipts}, nil
+		return detail, nil
 	})
 	if err != nil {
 		return out, err

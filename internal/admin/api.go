@@ -20,6 +20,7 @@ type API interface {
 	ApproveServer(context.Context, ApproveServer) (Done[ServerView], error)
 	MoveServer(context.Context, Move) (Done[ServerView], error)
 	ScanServer(context.Context, Scan) (Done[ServerView], error)
+	SetServer(context.Context, SetServer) (Done[ServerView], error)
 	Servers(context.Context, None) ([]ServerView, error)
 	Server(context.Context, ID) (ServerView, error)
 
@@ -31,6 +32,7 @@ type API interface {
 
 	Tools(context.Context, ToolQuery) ([]ToolView, error)
 	ApproveTool(context.Context, ApproveTool) (Done[ToolView], error)
+	SetTool(context.Context, SetTool) (Done[ToolView], error)
 
 	RegisterAgent(context.Context, RegisterAgent) (Done[Registration], error)
 	MoveAgent(context.Context, Move) (Done[AgentView], error)
@@ -214,11 +216,15 @@ type RegisterAgent struct {
 	JWTSubject string `json:"jwtSubject,omitempty"`
 }
 
-// SetAgent changes how an agent is served.
+// SetAgent changes how an agent is served and what policies see of it. What is
+// null stays as it is; lists replace the earlier ones.
 type SetAgent struct {
 	Change
-	ID       string `json:"id"`
-	Receipts bool   `json:"receipts"`
+	ID        string    `json:"id"`
+	Receipts  *bool     `json:"receipts,omitempty"`
+	Roles     *[]string `json:"roles,omitempty"`
+	Clearance *[]string `json:"clearance,omitempty"` // labels that it may see
+	Zone      *string   `json:"zone,omitempty"`
 }
 
 // Registration is a new agent with its credentials, which are shown only here.
@@ -286,6 +292,8 @@ type Grant struct {
 	Server string          `json:"server"`
 	Access registry.Access `json:"access"`
 	Tools  []string        `json:"tools,omitempty"`
+
+	Purpose *string `json:"purpose,omitempty"` // what for; null = as an earlier grant says
 }
 
 // Revoke takes a grant back.

@@ -92,6 +92,16 @@ func (c *Client) ScanServer(ctx context.Context, r Scan) (Done[ServerView], erro
 	return ask[Done[ServerView]](ctx, c, "server.scan", r)
 }
 
+// SetServer implements API.
+func (c *Client) SetServer(ctx context.Context, r SetServer) (Done[ServerView], error) {
+	return ask[Done[ServerView]](ctx, c, "server.set", r)
+}
+
+// SetTool implements API.
+func (c *Client) SetTool(ctx context.Context, r SetTool) (Done[ToolView], error) {
+	return ask[Done[ToolView]](ctx, c, "tool.set", r)
+}
+
 // Servers implements API.
 func (c *Client) Servers(ctx context.Context, r None) ([]ServerView, error) {
 	return ask[[]ServerView](ctx, c, "server.list", r)

@@ -37,6 +37,8 @@ var kinds = map[string]auditlog.Kind{
 	"server.resume":     auditlog.ComponentResumed,
 	"server.retire":     auditlog.ComponentRetired,
 	"tool.approve":      auditlog.ComponentUpdated,
+	"tool.set":          auditlog.ComponentUpdated,
+	"server.set":        auditlog.ComponentUpdated,
 	"agent.suspend":     auditlog.ComponentSuspended,
 	"agent.resume":      auditlog.ComponentResumed,
 	"agent.retire":      auditlog.ComponentRetired,

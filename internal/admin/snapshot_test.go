@@ -62,7 +62,7 @@ func TestPatchedViews(t *testing.T) {
 			return nil
 		},
 		func() error {
-			_, err := api.SetAgent(ctx, SetAgent{ID: "bot", Receipts: true, Change: Change{Reason: "r"}})
+			_, err := api.SetAgent(ctx, SetAgent{ID: "bot", Receipts: new(true), Change: Change{Reason: "r"}})
 			return err
 		},
 		func() error {

@@ -42,6 +42,8 @@ type ServerView struct {
 	Eras       []string           `json:"eras,omitempty"`
 	Examined   bool               `json:"examined"`
 	Tools      []ToolView         `json:"tools"`
+	Labels     []string           `json:"labels,omitempty"` // for policies, as the next
+	Zone       string             `json:"zone,omitempty"`
 	Basis      string             `json:"basis,omitempty"`
 	Reason     string             `json:"reason,omitempty"`
 	By         string             `json:"by,omitempty"`
@@ -55,7 +57,7 @@ func viewServer(s registry.Server) ServerView {
 		ID: s.ID, State: s.State, Transport: s.Transport, URL: s.URL, Private: s.Private,
 		Command: s.Command, Dir: s.Dir, PassEnv: s.PassEnv,
 		CAFile: s.CAFile, Pins: s.Pins, ClientCert: s.ClientCert, TLS12: s.TLS12,
-		Eras: s.Eras, Examined: s.Examined, Tools: []ToolView{},
+		Eras: s.Eras, Examined: s.Examined, Tools: []ToolView{}, Labels: s.Labels, Zone: s.Zone,
 		Basis: s.Basis, Reason: s.Reason, By: s.By,
 		CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt, Revision: s.Revision,
 	}
@@ -76,11 +78,12 @@ type ToolView struct {
 	Access     registry.Access    `json:"access"`     // what a call needs
 	Classified bool               `json:"classified"` // false: nobody said so, hence modify
 	Digest     string             `json:"digest,omitempty"`
+	Labels     []string           `json:"labels,omitempty"` // beside those of its server
 	Definition json.RawMessage    `json:"definition,omitempty"`
 }
 
 func viewTool(server string, t registry.Tool) ToolView {
-	v := ToolView{Server: server, Name: t.Name, State: t.State, Access: t.Access, Classified: true, Digest: t.Digest}
+	v := ToolView{Server: server, Name: t.Name, State: t.State, Access: t.Access, Classified: true, Digest: t.Digest, Labels: t.Labels}
 	if v.Access == "" {
 		v.Access, v.Classified = registry.Modify, false
 	}
@@ -99,6 +102,9 @@ type AgentView struct {
 	Certs     int            `json:"certificates"` // that are valid now
 	Grants    []GrantView    `json:"grants"`
 	Receipts  bool           `json:"receipts,omitempty"` // its answers carry a signed receipt
+	Roles     []string       `json:"roles,omitempty"`    // for policies, as the next two
+	Clearance []string       `json:"clearance,omitempty"`
+	Zone      string         `json:"zone,omitempty"`
 	Basis     string         `json:"basis,omitempty"`
 	Reason    string         `json:"reason,omitempty"`
 	By        string         `json:"by,omitempty"`
@@ -113,13 +119,14 @@ type GrantView struct {
 	Server    string          `json:"server"`
 	Access    registry.Access `json:"access"`
 	Tools     []string        `json:"tools,omitempty"`
+	Purpose   string          `json:"purpose,omitempty"`
 	By        string          `json:"by,omitempty"`
 	Reason    string          `json:"reason,omitempty"`
 	CreatedAt time.Time       `json:"createdAt"`
 }
 
 func viewGrant(g registry.Grant) GrantView {
-	return GrantView{Agent: g.Agent, Server: g.Server, Access: g.Access, Tools: g.Tools,
+	return GrantView{Agent: g.Agent, Server: g.Server, Access: g.Access, Tools: g.Tools, Purpose: g.Purpose,
 		By: g.By, Reason: g.Reason, CreatedAt: g.CreatedAt}
 }
 

@@ -91,7 +91,7 @@ func (m *merger) add(t Tool) {
 	}
 	old, was := m.known[t.Name]
 	digest, err := CanonicalDigest([]byte(t.Definition))
-	next := Tool{Name: t.Name, Access: old.Access, Definition: t.Definition, Digest: digest}
+	next := Tool{Name: t.Name, Access: old.Access, Definition: t.Definition, Digest: digest, Labels: old.Labels}
 	change := ChangeKind("")
 	switch {
 	case err != nil:
