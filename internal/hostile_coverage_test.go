@@ -19,11 +19,16 @@ M02 M03 M04 M05 M07 M11 M12 M14 M15 M16 M17 M18 M19 M20 M22 M23 M24 M25 M27 M28
 P06 P08 P09 P15 P17
 S02 S04 S05 S08 S09
 T02 T03 T04 T05 T06
-U02 U03 U05 U06 U08 U09 U12 U13 U14 U15 U16 U17`
+U02 U03 U05 U06 U08 U09 U12 U13 U14 U15 U16 U17
+P01 P02 P03 P04 P16 P18
+K02 K04 K06 K07 K08
+G01 G04 G05 G06 G07 G09 G11 G12 G16 G17
+R06
+X01`
 
 // caseNumber finds numbers of cases in a test's source: in its name, in the
 // names of its subtests, in its comments.
-var caseNumber = regexp.MustCompile(`[AHJLMPSTU][0-9]{2}`)
+var caseNumber = regexp.MustCompile(`[AGHJKLMPRSTUX][0-9]{2}`)
 
 // tests returns, for each test function of the module, the numbers of the cases
 // that its name, body and comment mention.

@@ -152,7 +152,10 @@ func TestK07UserChangesAreRecordedOnce(t *testing.T) {
 		do   func(Change) error
 	}{
 		{"user.invite", func(c Change) error { _, err := api.InviteUser(ctx, InviteUser{Change: c, ID: "pat"}); return err }},
-		{"user.set", func(c Change) error { _, err := api.SetUser(ctx, SetUser{Change: c, ID: "pat", Roles: &roles}); return err }},
+		{"user.set", func(c Change) error {
+			_, err := api.SetUser(ctx, SetUser{Change: c, ID: "pat", Roles: &roles})
+			return err
+		}},
 		{"user.disable", func(c Change) error { _, err := api.MoveUser(ctx, MoveUser{c, "pat", DisableUser}); return err }},
 		{"user.enable", func(c Change) error { _, err := api.MoveUser(ctx, MoveUser{c, "pat", EnableUser}); return err }},
 		{"user.reset-mfa", func(c Change) error { _, err := api.MoveUser(ctx, MoveUser{c, "pat", ResetMFA}); return err }},

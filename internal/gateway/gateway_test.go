@@ -211,7 +211,7 @@ func TestA10SweepEndsARevokedStream(t *testing.T) {
 	x.Verb, x.Request = exchange.Stream, nil
 	ctxs := make(chan context.Context, 1)
 	g = w.gateway(t)
-	g.path.toward[4].Run = func(ctx context.Context, x *exchange.Exchange) error {
+	g.path.onward[0].Run = func(ctx context.Context, x *exchange.Exchange) error {
 		ctxs <- ctx
 		x.Answers = func(yield func(exchange.Answer, error) bool) {
 			close(started)
@@ -239,7 +239,7 @@ func TestEndStreamsLeavesCallsAlone(t *testing.T) {
 	g := w.gateway(t)
 	release := make(chan struct{})
 	x, _ := call(t, w)
-	g.path.toward[4].Run = func(ctx context.Context, x *exchange.Exchange) error {
+	g.path.onward[0].Run = func(ctx context.Context, x *exchange.Exchange) error {
 		x.Answers = func(yield func(exchange.Answer, error) bool) {
 			g.EndStreams()
 			select {

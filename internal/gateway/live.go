@@ -20,10 +20,11 @@ type shard struct {
 	set map[*flight]struct{}
 }
 
-// flight is one exchange under way. x and life may be read by the sweep only
-// after watch: from then on the fields that Still reads do not change.
+// flight is one exchange under way. seen and life may be read by the sweep only
+// after watch.
 type flight struct {
 	x     *exchange.Exchange
+	seen  exchange.Exchange // x as it was decided and recorded: later steps change x
 	life  *lifetime.Life // of the exchange once its request is known; nil before
 	ready atomic.Bool
 	shard *shard
@@ -56,7 +57,13 @@ func (l *live) leave(f *flight) {
 	}
 }
 
-func (f *flight) watch() { f.ready.Store(true) }
+// watch lets the sweep end the exchange. It comes before anything is sent: a
+// server may take its time to begin an answer, and whoever was revoked meanwhile
+// must not wait for it (A10, TestP04GrantRevokedWhileACallWaits).
+func (f *flight) watch() {
+	f.seen = *f.x
+	f.ready.Store(true)
+}
 
 // begin gives the exchange its context, now that its era is known. In the
 // modern era a closed connection is a cancellation; in the legacy era it is
@@ -74,7 +81,7 @@ func (f *flight) begin(ctx context.Context, x *exchange.Exchange) {
 // changed and once a second for credentials that expire.
 func (g *Gateway) Sweep() {
 	g.each(func(f *flight) {
-		if err := g.steps.Still(f.x); err != nil {
+		if err := g.steps.Still(&f.seen); err != nil {
 			f.life.End(err)
 		}
 	})
@@ -84,7 +91,7 @@ func (g *Gateway) Sweep() {
 // streams never would.
 func (g *Gateway) EndStreams() {
 	g.each(func(f *flight) {
-		if f.x.Verb == exchange.Stream || f.x.Fact.Method == "subscriptions/listen" {
+		if f.seen.Verb == exchange.Stream || f.seen.Fact.Method == "subscriptions/listen" {
 			f.life.End(fault.New(fault.Draining))
 		}
 	})

@@ -40,6 +40,7 @@ type Steps struct {
 type path struct {
 	arrive []exchange.Step
 	toward []exchange.Step
+	onward []exchange.Step // from here on the exchange can be ended from outside
 	back   []exchange.Step
 }
 
@@ -54,6 +55,8 @@ func newPath(s Steps) path {
 			{Name: "aggregate.Split", Run: s.Split},
 			{Name: "authorize.Call", Run: s.Authorize},
 			{Name: "record.Open", Run: s.Open},
+		},
+		onward: []exchange.Step{
 			{Name: "forward.Send", Run: s.Forward},
 		},
 		back: []exchange.Step{
@@ -66,7 +69,7 @@ func newPath(s Steps) path {
 // Names returns the steps in order, for the test that pins them and for docs.
 func (p path) Names() []string {
 	var names []string
-	for _, leg := range [][]exchange.Step{p.arrive, p.toward, p.back} {
+	for _, leg := range [][]exchange.Step{p.arrive, p.toward, p.onward, p.back} {
 		for _, s := range leg {
 			names = append(names, s.Name)
 		}

@@ -92,6 +92,9 @@ func (g *Gateway) walk(ctx context.Context, f *flight, x *exchange.Exchange) (er
 		return err
 	}
 	f.watch()
+	if err := leg(f.life, g.path.onward, x); err != nil {
+		return err
+	}
 	return g.answers(f.life, x)
 }
 

@@ -37,12 +37,13 @@ func TestFormat2Fixture(t *testing.T) {
 		t.Fatal(err)
 	}
 	private(t, dir)
-	r, err := Open(dir) // gives it the keys of purposes that came later
+	_, err := Open(dir) // gives it the keys of purposes that came later
 	if err != nil {
 		t.Fatal(err)
 	}
 	before := snapshotFolder(t, dir)
-	if r, err = Open(dir); err != nil {
+	r, err := Open(dir)
+	if err != nil {
 		t.Fatal(err)
 	}
 	if snapshotFolder(t, dir) != before {

@@ -320,7 +320,8 @@ func (s *Session) exchanged(ctx context.Context, ch Challenge, who Subject) erro
 		return ErrSubject
 	}
 	set := &s.client.cfg.Settings
-	p, st := &Provider{Resource: s.client.cfg.Resource, Token: set.TokenURL, Issuer: set.Issuer}, s.state
+	p := &Provider{Resource: s.client.cfg.Resource, Token: set.TokenURL, Issuer: set.Issuer}
+	var st State
 	if set.TokenURL == "" || set.Grant == Assertion {
 		var err error
 		if p, st, err = s.prepared(ctx, ch); err != nil {

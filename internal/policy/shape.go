@@ -164,12 +164,3 @@ func namesPath(name string) bool {
 	return slices.ContainsFunc(pathWords, func(w string) bool { return strings.Contains(plain, w) })
 }
 
-// member returns the shape of a member, or nil.
-func (s *shape) member(name string) *shape {
-	for _, m := range s.members {
-		if m.name == name {
-			return m.shape
-		}
-	}
-	return nil
-}

@@ -146,6 +146,29 @@ func TestP04PolicyChangesAfterTheList(t *testing.T) {
 	}
 }
 
+// TestP04GrantRevokedWhileACallWaits: a call whose server has not answered when
+// the grant is taken back ends by that, not by the server. The server holds its
+// answer until the test is over.
+func TestP04GrantRevokedWhileACallWaits(t *testing.T) {
+	w := newPeople(t, `@id("nothing") forbid (principal, action, resource is Ostiary::Prompt);`)
+	w.up.On("tools/call", doortest.Hang)
+	app := w.client("app", doortest.ModernVersion, `{}`)
+	answer := make(chan doortest.Reply, 1)
+	go func() {
+		r, _ := app.Attempt(app.Request("1", "tools/call", `{"name":"echo","arguments":{"text":"x"}}`)) // no reply is an answer too
+		answer <- r
+	}()
+	w.up.AwaitCalls("tools/call", 1)
+	w.door.Revoke("app", "s")
+	if r := <-answer; r.Text() != "" || kindOf(r) != "server_unknown" {
+		t.Errorf("the call ended with %d %s", r.Status, r.Body)
+	}
+	w.up.Forget()
+	if r := app.Tool("2", "echo", echoX); r.Text() != "" || w.up.Bytes() != 0 {
+		t.Errorf("a call without a grant: %d %s", r.Status, r.Body)
+	}
+}
+
 // TestP18NobodyIsToldAboutOthers: what explains decisions is out of an agent's
 // reach, and its refusals do not tell a server that it may not use from one that
 // does not exist.
