@@ -25,7 +25,7 @@ type shard struct {
 type flight struct {
 	x     *exchange.Exchange
 	seen  exchange.Exchange // x as it was decided and recorded: later steps change x
-	life  *lifetime.Life // of the exchange once its request is known; nil before
+	life  *lifetime.Life    // of the exchange once its request is known; nil before
 	ready atomic.Bool
 	shard *shard
 }

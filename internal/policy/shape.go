@@ -163,4 +163,3 @@ func namesPath(name string) bool {
 	plain := strings.ToLower(name)
 	return slices.ContainsFunc(pathWords, func(w string) bool { return strings.Contains(plain, w) })
 }
-
