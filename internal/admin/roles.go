@@ -43,8 +43,8 @@ var (
 var rules = map[string]rule{
 	"status": {anyRole, false}, "attach": {admins, false},
 
-	"server.submit": {operators, false}, "server.approve": {operators, true}, "server.move": {operators, false}, "server.scan": {operators, false},
-	"server.list": {anyRole, false}, "server.get": {anyRole, false}, "tool.list": {anyRole, false}, "tool.approve": {operators, true},
+	"server.submit": {operators, false}, "server.approve": {operators, true}, "server.move": {operators, false}, "server.scan": {operators, false}, "server.set": {operators, true},
+	"server.list": {anyRole, false}, "server.get": {anyRole, false}, "tool.list": {anyRole, false}, "tool.approve": {operators, true}, "tool.set": {operators, true},
 	"credential.set": {operators, true}, "credential.list": {operators, false}, "credential.remove": {operators, false},
 	"credential.begin": {operators, false}, "credential.finish": {operators, false},
 	"agent.register": {operators, false}, "agent.set": {operators, false}, "agent.move": {operators, false}, "agent.list": {anyRole, false},

@@ -300,7 +300,7 @@ func TestHealthPages(t *testing.T) {
 	if code, text := get(t, dir, base+"/metrics"); code != 200 || !strings.Contains(text, "ostiary_build_info") {
 		t.Errorf("metrics: %d %q", code, text)
 	}
-	if code, _ := get(t, dir, base+"/api/v1/status"); code != 404 {
+	if code, _ := get(t, dir, base+"/api/v1/status"); code != 401 {
 		t.Errorf("the admin listener offers functions without credentials: %d", code)
 	}
 	if _, err := tls.Dial("tcp", a.adminAddress(), &tls.Config{MaxVersion: tls.VersionTLS12, InsecureSkipVerify: true}); err == nil {
