@@ -376,3 +376,37 @@ func TestKeyByName(t *testing.T) {
 		}
 	})
 }
+
+// TestResealReachesTheLiveView: what calls open is what was sealed anew, so that
+// the old key can be destroyed while the gateway serves.
+func TestResealReachesTheLiveView(t *testing.T) {
+	w := newWorld(t)
+	api := w.admin.As("uid:1")
+	submit := SubmitServer{Change: why, ID: "keyed", URL: "https://keyed.example/mcp", Secrets: []Clear{{Name: "X-Key", Value: []byte("s3cret")}}}
+	if _, err := api.SubmitServer(t.Context(), submit); err != nil {
+		t.Fatal(err)
+	}
+	name := string(keys.UpstreamCredentials)
+	old, err := api.Keys(t.Context(), KeyQuery{Purpose: name})
+	if err != nil || len(old) != 1 {
+		t.Fatal(old, err)
+	}
+	if _, err := api.RotateKey(t.Context(), RotateKey{Change: why, Name: name}); err != nil {
+		t.Fatal(err)
+	}
+	v, err := api.ResealKey(t.Context(), ResealKey{Name: name})
+	for err == nil && !v.Finished {
+		v, err = api.ResealKey(t.Context(), ResealKey{Job: v.Job})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.DestroyKey(t.Context(), DestroyKey{Change: why, ID: old[0].ID, Confirm: name}); err != nil {
+		t.Fatal(err)
+	}
+	s := w.live.Load().Server("keyed").Secrets[0]
+	id := keys.Identity{Tenant: keys.DefaultTenant, Kind: "server-secret", Record: "keyed", Column: s.Name, Version: "1"}
+	if plain, err := w.ring.Open(keys.UpstreamCredentials, id, s.Sealed); err != nil || string(plain) != "s3cret" {
+		t.Errorf("a call opens %q, %v", plain, err)
+	}
+}

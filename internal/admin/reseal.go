@@ -82,7 +82,12 @@ func (o *operator) reseal(r ResealKey) (<-chan struct{}, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	all.view, all.err, all.stop, all.over = Resealed{Job: uuid.NewString()}, nil, stop, make(chan struct{})
-	go all.run(ctx, func(progress func(done, total int)) error { return with.Reseal(ctx, p, progress) })
+	go all.run(ctx, func(progress func(done, total int)) error {
+		if err := with.Reseal(ctx, p, progress); err != nil {
+			return err
+		}
+		return o.Refresh() // the old key may be destroyed next: nobody may need it
+	})
 	return all.over, nil
 }
 
