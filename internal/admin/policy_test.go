@@ -30,7 +30,6 @@ const (
 
 // TestPolicyLife applies, replaces, shows and takes back policies.
 func TestPolicyLife(t *testing.T) {
-	needsEngine(t)
 	faces(t, func(t *testing.T, w *world, api API) {
 		ready(t, api)
 		if e := explained(t, api, "read-file", "{}"); e.Decision != "allow" || e.Policy != 0 {
@@ -71,7 +70,6 @@ func TestPolicyLife(t *testing.T) {
 
 // TestPolicyRefusals: what cannot be right changes nothing.
 func TestPolicyRefusals(t *testing.T) {
-	needsEngine(t)
 	faces(t, func(t *testing.T, w *world, api API) {
 		ready(t, api)
 		apply(t, api, forbidAll)
@@ -103,7 +101,6 @@ func TestPolicyRefusals(t *testing.T) {
 // TestPolicyIsRecorded: the control log says who applied what, why, and in
 // place of what.
 func TestPolicyIsRecorded(t *testing.T) {
-	needsEngine(t)
 	w := newWorld(t)
 	api := w.admin.As("uid:7")
 	ready(t, api)
@@ -140,7 +137,6 @@ func (w *world) restarted(t *testing.T) API {
 // TestP01EditedPolicyDeniesAll: policies that the gateway did not sign for the
 // place where they lie refuse every call, and health and the log say so.
 func TestP01EditedPolicyDeniesAll(t *testing.T) {
-	needsEngine(t)
 	for name, edit := range map[string]func(t *testing.T, w *world, active, shadow *registry.Policy) (gone bool){
 		"text": func(_ *testing.T, _ *world, p, _ *registry.Policy) bool {
 			p.Sources[0].Text = "permit (principal, action, resource);"
@@ -207,7 +203,6 @@ func TestP01EditedPolicyDeniesAll(t *testing.T) {
 // TestPolicyFourEyes: whoever proposes cannot apply, and what changed meanwhile
 // is proposed again.
 func TestPolicyFourEyes(t *testing.T) {
-	needsEngine(t)
 	w := newWorld(t)
 	w.admin.cfg.Policy = func() PolicyRules { return PolicyRules{FourEyes: true} }
 	ann, bob := w.admin.As("uid:1"), w.admin.As("uid:2")
@@ -240,7 +235,6 @@ func TestPolicyFourEyes(t *testing.T) {
 // TestPolicyDir: with a directory in the configuration, operators cannot apply
 // anything else.
 func TestPolicyDir(t *testing.T) {
-	needsEngine(t)
 	w := newWorld(t)
 	w.admin.cfg.Policy = func() PolicyRules { return PolicyRules{Dir: "/policies"} }
 	_, err := w.admin.As("uid:1").PolicyApply(ctx, PolicyApply{Change: because, Sources: texts(forbidAll)})
@@ -252,7 +246,6 @@ func TestPolicyDir(t *testing.T) {
 
 // TestPolicyDiff says which decisions are widened and narrowed.
 func TestPolicyDiff(t *testing.T) {
-	needsEngine(t)
 	faces(t, func(t *testing.T, _ *world, api API) {
 		ready(t, api)
 		d := must[PolicyDiff](t)(api.PolicyDiff(ctx, PolicyCheck{Sources: texts(forbidAll)}))
@@ -271,7 +264,6 @@ func TestPolicyDiff(t *testing.T) {
 
 // TestPolicyCases asks cases, by policies that are not in force.
 func TestPolicyCases(t *testing.T) {
-	needsEngine(t)
 	faces(t, func(t *testing.T, _ *world, api API) {
 		ready(t, api)
 		results := must[[]PolicyResult](t)(api.PolicyTest(ctx, PolicyTest{Sources: texts(forbidAll), Cases: []PolicyCase{
@@ -343,12 +335,4 @@ func TestAccessRequests(t *testing.T) {
 			t.Errorf("a decided request stays: %s", n.ID)
 		}
 	})
-}
-
-// needsEngine skips a test while policies are not compiled yet.
-func needsEngine(t *testing.T) {
-	t.Helper()
-	if CheckPolicies(texts("nonsense")).Valid {
-		t.Skip("internal/policy does not compile policies yet")
-	}
 }

@@ -153,12 +153,6 @@ func (p *Portal) Require(w http.ResponseWriter, r *http.Request, returnTo string
 	http.Redirect(w, r, "/login?next="+url.QueryEscape(login.Next(returnTo)), http.StatusSeeOther)
 }
 
-// Fresh reports whether somebody proved themselves again, as strongly as they
-// can, at most five minutes ago: with a passkey when they have one.
-func (p *Portal) Fresh(v Person) bool {
-	return p.now().Sub(v.AuthTime) <= 5*time.Minute && (v.Strength >= identity.Passkey || !v.HasKey && v.Strength >= identity.TwoStep)
-}
-
 func (p *Portal) logout(w http.ResponseWriter, r *http.Request) {
 	if v, ok := p.Session(r); ok {
 		c := r.CookiesNamed(cookieName)
