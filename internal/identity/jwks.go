@@ -17,8 +17,10 @@ import (
 
 // How an issuer's keys are kept. A key that the issuer took back is used no
 // longer than keysFresh; an unknown kid makes one fetch at most each keysPause,
-// whatever is asked for (A04).
+// whatever is asked for (A04). From keysRenew on they are fetched anew while
+// the known ones still serve, so that a slow issuer delays nobody.
 const (
+	keysRenew = 4 * time.Minute
 	keysFresh = 5 * time.Minute
 	keysPause = 10 * time.Second
 	maxKeys   = 64
@@ -28,49 +30,138 @@ const (
 // KeySet is the keys of one issuer, fetched when they are needed. It is safe
 // for concurrent use.
 type KeySet struct {
-	// Fetch returns the issuer's JWKS document (RFC 7517).
+	// Fetch returns the issuer's JWKS document (RFC 7517). It must end by
+	// itself: nobody who waits for it can make it.
 	Fetch func(context.Context) ([]byte, error)
 
-	mu      sync.Mutex // held while one fetches: the others wait for its result
-	keys    []jose.JSONWebKey
-	fetched time.Time // when keys were fetched
-	tried   time.Time // when a fetch began last
-	failed  error     // how the last one ended
+	mu      sync.Mutex        // never held while one fetches (TestSlowIssuer)
+	keys    []jose.JSONWebKey // replaced, never changed
+	fetched time.Time         // when the fetch that brought keys began
+	tried   time.Time         // when a fetch began last
+	failed  error             // how the last one ended
+	flight  *flight           // the fetch that is under way, nil for none
+}
+
+// flight is one fetch, whose outcome all who need it wait for.
+type flight struct {
+	done chan struct{} // closed at its end; what follows is valid then
+	keys []jose.JSONWebKey
+	err  error
 }
 
 // find returns the public keys that a token with kid and alg may be signed by.
 func (k *KeySet) find(ctx context.Context, kid, alg string, now time.Time) ([]any, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if err := k.fresh(ctx, now); err != nil {
+	keys, err := k.current(ctx, now)
+	if err != nil {
 		return nil, err
 	}
-	all := k.fitting(kid, alg)
-	if len(all) == 0 && now.Sub(k.tried) >= keysPause { // the issuer may have a new key
-		if err := k.fetch(ctx, now); err != nil {
-			return nil, err
-		}
-		all = k.fitting(kid, alg)
+	if all := fitting(keys, kid, alg); len(all) > 0 {
+		return all, nil
 	}
-	if len(all) == 0 {
+	k.mu.Lock()
+	f := k.begin(ctx, now) // the issuer may have a new key
+	k.mu.Unlock()
+	if f == nil {
 		return nil, errJWTKey
 	}
-	return all, nil
+	if keys, err = f.wait(ctx); err != nil {
+		return nil, err
+	}
+	if all := fitting(keys, kid, alg); len(all) > 0 {
+		return all, nil
+	}
+	return nil, errJWTKey
 }
 
 // holds reports whether key is one of the issuer's.
 func (k *KeySet) holds(ctx context.Context, key any, now time.Time) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if err := k.fresh(ctx, now); err != nil {
+	keys, err := k.current(ctx, now)
+	if err != nil {
 		return false
 	}
-	for i := range k.keys {
-		if sameKey(k.keys[i].Key, key) {
+	for i := range keys {
+		if sameKey(keys[i].Key, key) {
 			return true
 		}
 	}
 	return false
+}
+
+// current returns the keys as they were at most keysFresh ago. Only who comes
+// when they are older waits for a fetch. A failure is a refusal then: what
+// cannot be checked is not believed.
+func (k *KeySet) current(ctx context.Context, now time.Time) ([]jose.JSONWebKey, error) {
+	k.mu.Lock()
+	keys, failed, age := k.keys, k.failed, now.Sub(k.fetched)
+	known := keys != nil && age >= 0 && age < keysFresh
+	if known && age < keysRenew {
+		k.mu.Unlock()
+		return keys, nil
+	}
+	f := k.begin(ctx, now)
+	k.mu.Unlock()
+	switch {
+	case known:
+		return keys, nil
+	case f != nil:
+		return f.wait(ctx)
+	case failed != nil:
+		return nil, failed
+	}
+	return nil, errJWTKey
+}
+
+// begin returns the fetch that is under way, or one that it begins; nil when
+// the last began less than keysPause ago. The caller holds mu. The fetch
+// outlives the caller, whose client may go away: others wait for it too.
+func (k *KeySet) begin(ctx context.Context, now time.Time) *flight {
+	if since := now.Sub(k.tried); k.flight != nil || since >= 0 && since < keysPause {
+		return k.flight
+	}
+	f := &flight{done: make(chan struct{})}
+	k.flight, k.tried = f, now
+	go k.fetch(context.WithoutCancel(ctx), f, now) // ends when Fetch does
+	return f
+}
+
+// fetch brings the keys and hands them to all who wait.
+func (k *KeySet) fetch(ctx context.Context, f *flight, now time.Time) {
+	f.keys, f.err = k.document(ctx)
+	k.mu.Lock()
+	if k.failed = f.err; f.err == nil {
+		k.keys, k.fetched = f.keys, now
+	}
+	k.flight = nil
+	k.mu.Unlock()
+	close(f.done)
+}
+
+// document fetches and reads the keys. What an issuer sends must not end the
+// process, whatever a library does with it.
+func (k *KeySet) document(ctx context.Context) (keys []jose.JSONWebKey, err error) {
+	defer func() {
+		if why := recover(); why != nil {
+			err = errors.New("the issuer's keys cannot be read: panic")
+		}
+	}()
+	text, err := k.Fetch(ctx)
+	if err == nil {
+		keys, err = parseKeys(text)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the issuer's keys cannot be fetched: %w", err)
+	}
+	return keys, nil
+}
+
+// wait returns the outcome, or an error when the caller's client is gone.
+func (f *flight) wait(ctx context.Context) ([]jose.JSONWebKey, error) {
+	select {
+	case <-f.done:
+		return f.keys, f.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for the issuer's keys: %w", ctx.Err())
+	}
 }
 
 func sameKey(a, b any) bool {
@@ -86,32 +177,6 @@ func sameKey(a, b any) bool {
 }
 
 func publicOf(key any) any { return key }
-
-// fresh fetches the keys when they are too old. A failure is a refusal: what
-// cannot be checked is not believed.
-func (k *KeySet) fresh(ctx context.Context, now time.Time) error {
-	if age := now.Sub(k.fetched); k.keys != nil && age >= 0 && age < keysFresh {
-		return nil
-	}
-	if k.failed != nil && now.Sub(k.tried) >= 0 && now.Sub(k.tried) < keysPause {
-		return k.failed
-	}
-	return k.fetch(ctx, now)
-}
-
-func (k *KeySet) fetch(ctx context.Context, now time.Time) error {
-	k.tried = now
-	text, err := k.Fetch(ctx)
-	if err == nil {
-		var keys []jose.JSONWebKey
-		if keys, err = parseKeys(text); err == nil {
-			k.keys, k.fetched, k.failed = keys, now, nil
-			return nil
-		}
-	}
-	k.failed = fmt.Errorf("the issuer's keys cannot be fetched: %w", err)
-	return k.failed
-}
 
 // parseKeys reads a JWKS document. Keys that are of no use here are left out:
 // private and symmetric ones, those for encryption, weak ones.
@@ -142,9 +207,9 @@ func parseKeys(text []byte) ([]jose.JSONWebKey, error) {
 
 // fitting returns the keys of that kid and of the sort that alg needs. The sort
 // is looked at here, so that no key is ever used by another algorithm (A03).
-func (k *KeySet) fitting(kid, alg string) (all []any) {
-	for i := range k.keys {
-		one := &k.keys[i]
+func fitting(keys []jose.JSONWebKey, kid, alg string) (all []any) {
+	for i := range keys {
+		one := &keys[i]
 		if kid != "" && one.KeyID != kid || one.Algorithm != "" && one.Algorithm != alg || !fits(one.Key, alg) {
 			continue
 		}
