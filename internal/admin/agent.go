@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ func (o *operator) RegisterAgent(_ context.Context, r RegisterAgent) (Done[Regis
 		if err := s.InsertAgent(agent); err != nil {
 			return nil, err
 		}
-		if err := bind(s, r, now); err != nil {
+		if err := bind(s, o.cfg.Ring, r, now); err != nil {
 			return nil, err
 		}
 		if r.Credentials {
@@ -399,13 +400,21 @@ func (o *operator) Tokens(_ context.Context, q TokenQuery) ([]TokenView, error) 
 // RevokeToken ends a token for good.
 func (o *operator) RevokeToken(_ context.Context, r RevokeToken) (Done[TokenView], error) {
 	var out Done[TokenView]
+	if err := checkRevoked(r); err != nil {
+		return out, err
+	}
 	if r.JWT || r.Issuer != "" {
 		return o.revokeJWT(r)
 	}
 	var view TokenView
 	t := &act{kind: "token.revoke", subject: r.ID, what: "token " + r.ID, Change: r.Change}
 	err := o.change(t, func(s store.Store) (any, error) {
-		if err := s.RevokeToken(r.ID); err != nil {
+		err := s.RevokeToken(r.ID)
+		if errors.Is(err, registry.ErrNotFound) {
+			return nil, &Error{Code: NotFound, Message: "there is no API token " + r.ID,
+				Fix: "see ostiary token list; when it is the jti of an issuer's token: ostiary token revoke " + r.ID + " --jwt"}
+		}
+		if err != nil {
 			return nil, err
 		}
 		token, err := s.Token(r.ID)

@@ -3,9 +3,11 @@ package admin
 import (
 	"errors"
 	neturl "net/url"
+	"strings"
 	"time"
 	"unicode/utf8"
 
+	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/store"
 )
@@ -28,14 +30,21 @@ func checkForeign(r RegisterAgent) error {
 	return nil
 }
 
+// ForeignName is the name under which the subject of an issuer is stored: a
+// keyed hash, the same for the same subject. A subject is a person's address or
+// number at their IdP perhaps, and nobody needs it back, so it is not kept:
+// when its agent is erased, nothing is left that tells who it was.
+func ForeignName(ring *keys.Ring, issuer, subject string) string {
+	return ring.Index(string(registry.KindForeign), registry.ForeignID(issuer, subject))
+}
+
 // bind binds the subject to the new agent. One subject is one agent: with two,
 // which one a token names would be chance.
-func bind(s store.Store, r RegisterAgent, now time.Time) error {
+func bind(s store.Store, ring *keys.Ring, r RegisterAgent, now time.Time) error {
 	if r.JWTIssuer == "" {
 		return nil
 	}
-	n, err := registry.NewNoun(registry.KindForeign, registry.ForeignID(r.JWTIssuer, r.JWTSubject), r.ID,
-		registry.Foreign{Issuer: r.JWTIssuer, Subject: r.JWTSubject, At: now})
+	n, err := registry.NewNoun(registry.KindForeign, ForeignName(ring, r.JWTIssuer, r.JWTSubject), r.ID, registry.Foreign{Issuer: r.JWTIssuer, At: now})
 	if err != nil {
 		return err
 	}
@@ -87,6 +96,16 @@ func forgetJWTs(s store.Store, now time.Time) error {
 		if err := s.DeleteNoun(registry.KindRevokedJWT, n.ID); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkRevoked refuses a whole token in the place of its id, without a word of
+// it: it stands in the shell's history by now, and must not in a log too.
+func checkRevoked(r RevokeToken) error {
+	if _, whole := keys.TokenID(r.ID); whole || strings.HasPrefix(r.ID, "eyJ") && strings.Count(r.ID, ".") == 2 {
+		return invalid("give its id (ostiary token list), or with --jwt the jti in its claims; then take it out of the shell's history",
+			"this is a whole token, not its id")
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"ostiary.dev/ostiary/internal/admin"
 	"ostiary.dev/ostiary/internal/egress"
 	"ostiary.dev/ostiary/internal/identity"
 )
@@ -43,7 +44,7 @@ func (a *App) foreign() (*identity.Foreign, error) {
 	if len(all) == 0 {
 		return nil, nil
 	}
-	return identity.NewForeign(all), nil
+	return identity.NewForeign(all, func(issuer, subject string) string { return admin.ForeignName(a.ring, issuer, subject) }), nil
 }
 
 // audience returns which aud a token must have at an endpoint. Without a

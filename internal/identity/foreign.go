@@ -14,6 +14,7 @@ import (
 // Connect. It is safe for concurrent use.
 type Foreign struct {
 	issuers map[string]*Issuer
+	name    func(issuer, subject string) string
 	proofs  *proofs
 
 	mu    sync.Mutex
@@ -26,14 +27,17 @@ type verifiedJWT struct {
 	claims Claims
 	issuer *Issuer
 	key    any
+	who    string // the keyed name of its subject
 }
 
 // cachedJWTs is how many verified tokens each of two generations keeps.
 const cachedJWTs = 4096
 
-// NewForeign returns a verifier of the issuers' tokens.
-func NewForeign(issuers []*Issuer) *Foreign {
-	f := &Foreign{issuers: map[string]*Issuer{}, proofs: newProofs()}
+// NewForeign returns a verifier of the issuers' tokens. name is the keyed name
+// under which the registry knows a subject: a subject names a person perhaps,
+// so no room behind this one, no row and no line holds it.
+func NewForeign(issuers []*Issuer, name func(issuer, subject string) string) *Foreign {
+	f := &Foreign{issuers: map[string]*Issuer{}, proofs: newProofs(), name: name}
 	for _, i := range issuers {
 		f.issuers[i.URL] = i
 	}
@@ -60,12 +64,12 @@ func (f *Foreign) verify(ctx context.Context, c Credential, s Directory, now tim
 	if err != nil {
 		return Principal{}, err
 	}
-	agent := s.ForeignHolder(v.claims.Issuer, v.claims.Subject)
+	agent := s.ForeignHolder(v.claims.Issuer, v.who)
 	if agent == "" {
 		return Principal{}, errJWTSubject
 	}
 	p := Principal{ID: agent, Method: ByJWT, Issuer: v.claims.Issuer, JTI: v.claims.JTI, Scopes: v.issuer.scopes(v.claims.Scopes),
-		Subject: v.claims.Subject, Strength: strength, Expires: time.Unix(v.claims.Expires, 0)}
+		Subject: v.who, Strength: strength, Expires: time.Unix(v.claims.Expires, 0)}
 	if v.claims.AuthTime > 0 {
 		p.AuthTime = time.Unix(v.claims.AuthTime, 0)
 	}
@@ -118,7 +122,8 @@ func (f *Foreign) verified(ctx context.Context, token string, now time.Time) (*v
 	if err != nil {
 		return nil, err
 	}
-	v = &verifiedJWT{claims, issuer, key}
+	v = &verifiedJWT{claims, issuer, key, f.name(claims.Issuer, claims.Subject)}
+	v.claims.Subject = ""
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.young) >= cachedJWTs {

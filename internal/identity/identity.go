@@ -75,7 +75,7 @@ type Principal struct {
 	Receipts  bool   // its answers carry a signed receipt
 
 	Issuer   string    // of the JWT, "" without one
-	Subject  string    // of an outside issuer's JWT; names a person perhaps, so it is not logged
+	Subject  string    // keyed name of an outside issuer's subject, "" for any other token
 	JTI      string    // of the JWT, for revocation and records
 	Scopes   string    // of the token, separated by single spaces; "" = not limited by scopes
 	Person   string    // pseudonym of the person that the agent acts for, "" if none
@@ -108,9 +108,9 @@ type Directory interface {
 	TokenLimits(id string) (scope, server string)
 	// CertificateHolder returns a certificate's agent and whether it is in force.
 	CertificateHolder(serial string, now time.Time) (agent string, live bool)
-	// ForeignHolder returns the agent that a subject of an outside issuer is
-	// bound to, "" for none.
-	ForeignHolder(issuer, subject string) string
+	// ForeignHolder returns the agent that a subject of an outside issuer, by
+	// its keyed name, is bound to, "" for none.
+	ForeignHolder(issuer, name string) string
 	// JWTRevoked reports whether an operator refused a token by its id.
 	JWTRevoked(issuer, jti string) bool
 }

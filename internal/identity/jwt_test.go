@@ -68,7 +68,7 @@ func newIDP(t *testing.T) *idp {
 		{URL: iss, Audience: one, Algorithms: []string{"ES256", "EdDSA", "RS256"}, Types: types, MaxLife: 24 * time.Hour, Keys: i.set},
 		{URL: "https://other.example.com", Audience: one, Algorithms: []string{"ES256"}, Types: types, MaxLife: 24 * time.Hour,
 			Keys: &KeySet{Fetch: func(context.Context) ([]byte, error) { return other, nil }}},
-	})
+	}, registry.ForeignID)
 	i.bind(t, "robot", iss, sub)
 	i.bind(t, "asleep", iss, "sleeper")
 	i.bind(t, "other", "https://other.example.com", sub)
@@ -104,7 +104,7 @@ func (i *idp) put(t *testing.T, n registry.Noun, err error) {
 
 func (i *idp) bind(t *testing.T, agent, issuer, subject string) {
 	t.Helper()
-	n, err := registry.NewNoun(registry.KindForeign, registry.ForeignID(issuer, subject), agent, registry.Foreign{Issuer: issuer, Subject: subject, At: now})
+	n, err := registry.NewNoun(registry.KindForeign, registry.ForeignID(issuer, subject), agent, registry.Foreign{Issuer: issuer, At: now})
 	i.put(t, n, err)
 }
 

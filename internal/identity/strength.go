@@ -3,7 +3,18 @@ package identity
 import (
 	"strconv"
 	"strings"
+	"time"
 )
+
+// What a stepped-up login is: at least two factors, at most StepUpAge ago.
+const (
+	StepUp    = TwoStep
+	StepUpAge = 15 * time.Minute
+)
+
+// StepUpACR returns the acr of every strength that a step-up may end with, for
+// a challenge (RFC 9470): by these very names tokens say how it ended.
+func StepUpACR() string { return StepUp.ACR() + " " + Passkey.ACR() }
 
 // acrPrefix begins the acr claim of our own tokens; the number of the Strength
 // follows.

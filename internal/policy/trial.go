@@ -14,7 +14,7 @@ import (
 )
 
 // stepUpAge is for how long a person's stronger proof counts.
-const stepUpAge = 15 * time.Minute
+const stepUpAge = identity.StepUpAge
 
 // trial is one query being decided. Hard refusals (who is unknown, suspended,
 // unapproved) were made before: no policy can lift them.
@@ -208,7 +208,7 @@ func (c *trial) steppedUp() bool {
 	if p.Person == "" && c.q.Call.Approved {
 		return true
 	}
-	if p.Strength < identity.TwoStep || p.AuthTime.IsZero() || now.IsZero() {
+	if p.Strength < identity.StepUp || p.AuthTime.IsZero() || now.IsZero() {
 		return false
 	}
 	age := now.Sub(p.AuthTime)

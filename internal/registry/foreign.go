@@ -11,11 +11,11 @@ import (
 const KindForeign NounKind = "foreign"
 
 // Foreign binds one subject of an outside issuer of tokens to an agent, which
-// owns the noun. Its id is ForeignID.
+// owns the noun. Its id is a keyed hash of issuer and subject
+// (admin.ForeignName); the subject itself is kept nowhere.
 type Foreign struct {
-	Issuer  string    `json:"issuer"`  // exactly the iss of its tokens
-	Subject string    `json:"subject"` // exactly their sub
-	At      time.Time `json:"at"`
+	Issuer string    `json:"issuer"` // exactly the iss of its tokens
+	At     time.Time `json:"at"`
 }
 
 // KindRevokedJWT is the kind of tokens of issuers that are refused by their id.
@@ -37,14 +37,14 @@ func ForeignID(issuer, name string) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }
 
-// ForeignHolder returns the agent that a subject of an issuer is bound to, ""
-// when there is none.
-func (s *Snapshot) ForeignHolder(issuer, subject string) string {
-	f := Get[Foreign](s, KindForeign, ForeignID(issuer, subject))
-	if f == nil || f.Issuer != issuer || f.Subject != subject {
+// ForeignHolder returns the agent that a subject of an issuer, by its keyed
+// name, is bound to, "" when there is none.
+func (s *Snapshot) ForeignHolder(issuer, name string) string {
+	f := Get[Foreign](s, KindForeign, name)
+	if f == nil || f.Issuer != issuer {
 		return ""
 	}
-	return s.nouns[KindForeign][ForeignID(issuer, subject)].Owner
+	return s.nouns[KindForeign][name].Owner
 }
 
 // JWTRevoked reports whether an operator refused the token of an issuer, or the
