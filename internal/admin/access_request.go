@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -52,6 +53,8 @@ func (o *operator) viewRequest(id string, q registry.AccessRequest) RequestView 
 	return RequestView{ID: id, Agent: o.nameOf(q.Agent), Server: q.Server, Access: q.Access, Tools: q.Tools, Reason: q.Reason, By: o.nameOf(q.By), At: q.At}
 }
 
+var ownRequest = &Error{Code: Forbidden, Message: "nobody accepts a request of their own", Fix: "ask another approver"}
+
 // AccessRequests lists what waits, the oldest first.
 func (o *operator) AccessRequests(context.Context, None) ([]RequestView, error) {
 	all, err := o.cfg.Store.Nouns(registry.KindAccessRequest)
@@ -90,6 +93,9 @@ func (o *operator) DecideRequest(_ context.Context, r Choice) (Done[RequestView]
 	err = o.change(t, func(s store.Store) (any, error) {
 		if err := s.DeleteNoun(n.Kind, n.ID); err != nil || !r.Accept {
 			return granted{q.Access, q.Tools, ""}, err
+		}
+		if who, err := s.Pseudonym(o.by); err != nil || o.proof != nil && who == q.By {
+			return nil, cmp.Or(err, error(ownRequest))
 		}
 		asked := Grant{Agent: t.agent, Server: q.Server, Access: q.Access, Tools: q.Tools}
 		var err error

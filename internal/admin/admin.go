@@ -59,9 +59,9 @@ type Config struct {
 	// Shadow tells how the shadow of that hash compares; nil: nothing was decided.
 	Shadow func(hash string) PolicyTrial
 
-	// Approvers says whether people with a passkey can approve calls; while
-	// nobody can, the operator at the socket does, and the record says so.
-	Approvers func() bool
+	// Passkeys says whether people approve calls with a passkey only; nil: also
+	// with a password and a code, who have no passkey.
+	Passkeys func() bool
 	// Alarm is told what must not wait for somebody to look, with the id of
 	// what it is about. It must return at once.
 	Alarm func(event, id string)

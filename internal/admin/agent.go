@@ -37,6 +37,13 @@ func (o *operator) RegisterAgent(_ context.Context, r RegisterAgent) (Done[Regis
 	var reg Registration
 	t := &act{kind: "agent.register", agent: r.ID, what: "agent " + r.ID, Change: r.Change}
 	err := o.change(t, func(s store.Store) (any, error) {
+		// The two would share a pseudonym: an approver could not be told
+		// from the agent that asks.
+		if _, err := s.Noun(registry.KindPerson, r.ID); err == nil {
+			return nil, &Error{Code: Exists, Message: "a person has this name", Fix: "choose another one"}
+		} else if !errors.Is(err, registry.ErrNotFound) {
+			return nil, err
+		}
 		if err := s.InsertAgent(agent); err != nil {
 			return nil, err
 		}

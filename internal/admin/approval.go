@@ -18,7 +18,6 @@ import (
 const (
 	decideWithin = 10 * time.Minute
 	useWithin    = 5 * time.Minute
-	proofAge     = 5 * time.Minute // of an approver's passkey
 )
 
 // newID returns an id short enough to be read aloud. It is no secret.
@@ -66,7 +65,7 @@ func noApproval(id string, err error) error {
 func (o *operator) viewApproval(id string, a registry.Approval) ApprovalView {
 	v := ApprovalView{ID: id, State: string(a.State), Agent: o.nameOf(a.Agent), Server: a.Server, Method: a.Method, Name: a.Name,
 		Access: string(a.Need), Definition: a.Digest, Arguments: a.Arguments, Policies: a.Policies, Created: a.Created, Expires: a.Expires,
-		Needed: a.Needed, Approvers: []ApproverView{}, Reason: a.Reason, Exchange: a.Exchange}
+		Needed: a.Needed, Passkey: a.Passkey, Approvers: []ApproverView{}, Reason: a.Reason, Exchange: a.Exchange}
 	if a.Person != "" {
 		v.Person = o.nameOf(a.Person)
 	}
@@ -80,8 +79,11 @@ func (o *operator) viewApproval(id string, a registry.Approval) ApprovalView {
 }
 
 func howProved(strength int) string {
-	if strength >= int(identity.Passkey) {
+	switch {
+	case strength >= int(identity.Passkey):
 		return "passkey"
+	case strength >= int(identity.TwoStep):
+		return "password and code"
 	}
 	return "operator without second factor"
 }
@@ -128,7 +130,7 @@ func (o *operator) DecideApproval(_ context.Context, r DecideApproval) (Done[App
 		}
 		a.Reason = r.Reason
 		if r.Approve {
-			a.Approvers = append(a.Approvers, who)
+			agree(a, who)
 			if len(a.Approvers) >= a.Needed {
 				a.State, a.Expires = registry.ApprovalGranted, o.now().Add(useWithin)
 			}
@@ -173,30 +175,4 @@ func putApproval(s registry.NounStore, n registry.Noun, a *registry.Approval) er
 	}
 	next.Revision = n.Revision
 	return s.UpdateNoun(next)
-}
-
-// approver says who decides, and refuses whoever must not: the requester, a
-// person without a fresh passkey, the same person twice, and the operator at
-// the socket as soon as people with passkeys can approve.
-func (o *operator) approver(s store.Store, a *registry.Approval, yes bool) (registry.Approver, error) {
-	now := o.now()
-	who, err := s.Pseudonym(o.by)
-	if err != nil {
-		return registry.Approver{}, err
-	}
-	w := registry.Approver{Who: who, At: now}
-	switch {
-	case who == a.Person || who == a.Agent:
-		return w, &Error{Code: Forbidden, Message: "nobody decides about a call of their own", Fix: "ask another person"}
-	case yes && slices.ContainsFunc(a.Approvers, func(w registry.Approver) bool { return w.Who == who }):
-		return w, &Error{Code: Forbidden, Message: "you have approved it already; the other approval is another person's"}
-	case o.proof == nil && o.cfg.Approvers != nil && o.cfg.Approvers():
-		return w, &Error{Code: Forbidden, Message: "people with passkeys approve calls here", Fix: "open /approvals/ of the gateway in a browser"}
-	case o.proof == nil:
-		return w, nil
-	case o.proof.Strength < identity.Passkey || now.Sub(o.proof.At) > proofAge || o.proof.At.After(now.Add(time.Minute)):
-		return w, &Error{Code: Forbidden, Message: "an approval needs a passkey that was used in the last five minutes", Fix: "sign in again with your passkey"}
-	}
-	w.Strength = int(o.proof.Strength)
-	return w, nil
 }

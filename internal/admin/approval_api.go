@@ -42,6 +42,7 @@ type ApprovalView struct {
 	Created    time.Time       `json:"createdAt"`
 	Expires    time.Time       `json:"expiresAt"`
 	Needed     int             `json:"needed"`
+	Passkey    bool            `json:"passkey"` // each approver must use one
 	Approvers  []ApproverView  `json:"approvers"`
 	Reason     string          `json:"reason,omitempty"`
 	Exchange   string          `json:"exchange"`
@@ -50,7 +51,7 @@ type ApprovalView struct {
 // ApproverView is somebody who said yes.
 type ApproverView struct {
 	Who string    `json:"who"`
-	How string    `json:"how"` // "passkey", or "operator without second factor"
+	How string    `json:"how"` // "passkey", "password and code", or "operator without second factor"
 	At  time.Time `json:"at"`
 }
 

@@ -86,6 +86,13 @@ func (o Own) UseApproval(ctx context.Context, hash string, at time.Time) (id str
 			if a.Hash != hash || a.State != registry.ApprovalGranted || !a.Stands(at) {
 				continue
 			}
+			stand, err := o.stand(s, &a)
+			if err != nil {
+				return nil, err
+			}
+			if !stand { // the call is asked about anew
+				return []auditlog.Act{{Kind: approvalExpired, Action: "approval.void", Agent: n.Owner, Subject: n.ID, Change: detailOfApproval(&a, "")}}, s.DeleteNoun(n.Kind, n.ID)
+			}
 			a.State, id, ok = registry.ApprovalUsed, n.ID, true
 			return []auditlog.Act{{Kind: auditlog.AdminChanged, Action: "approval.use", Agent: n.Owner, Subject: n.ID, Change: detailOfApproval(&a, "")}}, putApproval(s, n, &a)
 		}

@@ -87,7 +87,7 @@ type bypassDetail struct {
 
 // CloseBypass ends an opening before its time; calls under way under it end too.
 func (o *operator) CloseBypass(_ context.Context, r BypassChoice) (Done[BypassView], error) {
-	return o.changeBypass("bypass.close", r, func(b *registry.Bypass, _ string) error {
+	return o.changeBypass("bypass.close", r, func(_ store.Store, b *registry.Bypass, _ string) error {
 		if !b.Closed.IsZero() {
 			return &Error{Code: Conflict, Message: "opening " + r.ID + " is over already"}
 		}
@@ -96,10 +96,10 @@ func (o *operator) CloseBypass(_ context.Context, r BypassChoice) (Done[BypassVi
 	})
 }
 
-// ReviewBypass closes the later review. Somebody else than who opened it should
-// do it; who did stands in the record.
+// ReviewBypass closes the later review. Beside enrolled approvers it is somebody
+// else than who opened it; who did stands in the record.
 func (o *operator) ReviewBypass(_ context.Context, r BypassChoice) (Done[BypassView], error) {
-	return o.changeBypass("bypass.review", r, func(b *registry.Bypass, who string) error {
+	return o.changeBypass("bypass.review", r, func(s store.Store, b *registry.Bypass, who string) error {
 		switch {
 		case b.Open(o.cfg.Clock.Now()):
 			return &Error{Code: Conflict, Message: "opening " + r.ID + " is not over yet", Fix: "end it: ostiary approval close " + r.ID + " --reason TEXT"}
@@ -107,11 +107,11 @@ func (o *operator) ReviewBypass(_ context.Context, r BypassChoice) (Done[BypassV
 			return &Error{Code: Conflict, Message: "opening " + r.ID + " is reviewed already"}
 		}
 		b.Reviewed, b.Reviewer, b.Finding = o.now(), who, r.Reason
-		return nil
+		return o.reviewer(s, who, b.By)
 	})
 }
 
-func (o *operator) changeBypass(kind string, r BypassChoice, do func(b *registry.Bypass, who string) error) (Done[BypassView], error) {
+func (o *operator) changeBypass(kind string, r BypassChoice, do func(s store.Store, b *registry.Bypass, who string) error) (Done[BypassView], error) {
 	var out Done[BypassView]
 	if strings.TrimSpace(r.Reason) == "" {
 		return out, invalid("add --reason TEXT", "this needs a reason")
@@ -130,7 +130,7 @@ func (o *operator) changeBypass(kind string, r BypassChoice, do func(b *registry
 		if err != nil {
 			return nil, err
 		}
-		if err := do(&b, who); err != nil {
+		if err := do(s, &b, who); err != nil {
 			return nil, err
 		}
 		t.agent, out.Item = n.Owner, o.viewBypass(r.ID, b)

@@ -91,18 +91,10 @@ func (a *Admin) may(c Caller, name string) error {
 	if !has {
 		return &Error{Code: Forbidden, Message: "your roles do not allow this", Fix: "ask an admin: ostiary user set NAME --role ROLE"}
 	}
-	if r.fresh && !a.fresh(c) {
-		return &Error{Code: Forbidden, Message: "sign in again for this, with a passkey if you have one", Fix: "open /login; it is good for five minutes"}
+	if r.fresh {
+		return proved(Proof{c.Strength, c.AuthTime}, c.HasKey, a.cfg.Clock.Now())
 	}
 	return nil
-}
-
-// fresh reports whether a caller has just proved themselves as strongly as they
-// can (security.md 3.6, TestStepUp). Somebody with a passkey cannot fall back
-// to a code, which could be phished.
-func (a *Admin) fresh(c Caller) bool {
-	age := a.cfg.Clock.Now().Sub(c.AuthTime)
-	return age >= -time.Minute && age <= stepUpAge && (c.Strength >= identity.Passkey || !c.HasKey && c.Strength >= identity.TwoStep)
 }
 
 // Call runs a method for a caller: the one way in for what comes over the

@@ -214,6 +214,7 @@ func (a *App) open(ctx context.Context) error {
 		Witnesses: a.keeper,
 		Alarm:     a.alarm, Explain: a.explainToken,
 		Policy: a.policyRules, Shadow: a.shadowTrial,
+		Passkeys: func() bool { return a.config.Load().Identity.Approvals == "passkey" },
 	})
 	if err != nil {
 		return err

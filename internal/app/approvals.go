@@ -25,7 +25,7 @@ func (p approvals) Ask(ctx context.Context, q authorize.Question) (authorize.Pen
 	k := q.Key
 	id, a, fresh, err := p.app.admin.Own().AskApproval(ctx, q.AgentName, registry.Approval{Hash: q.Hash, Server: k.Server, Method: k.Method,
 		Name: k.Name, Digest: k.Definition, Arguments: q.Arguments, Agent: k.Agent, Person: k.Person, Need: q.Need, Exchange: q.Exchange,
-		Policies: q.Policies, PolicyHash: q.Policy, Created: q.Time.UTC(), Needed: q.Needed})
+		Policies: q.Policies, PolicyHash: q.Policy, Created: q.Time.UTC(), Needed: q.Needed, Passkey: q.Passkey})
 	if err != nil {
 		return authorize.Pending{}, err
 	}

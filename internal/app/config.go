@@ -127,6 +127,21 @@ type Identity struct {
 	// somebody here only when an agent is bound to it: ostiary agent register
 	// NAME --jwt-issuer URL --jwt-subject SUB. Default: none.
 	Issuers []IssuerConfig `yaml:"issuers"`
+	// MFA is about second factors of people who sign in here.
+	MFA MFA `yaml:"mfa"`
+	// Approvals says with what people approve calls: "strongest" is the
+	// strongest factor that they have, a passkey or else a password and a
+	// code; "passkey" is a passkey only. A policy can demand one for its calls.
+	// Default: strongest.
+	Approvals string `yaml:"approvals" enum:"strongest,passkey"`
+}
+
+// MFA is about second factors of people who sign in here.
+type MFA struct {
+	// Operators says whether people who operate the gateway prove a second
+	// factor, again for what is dangerous. "required" is the only value: one
+	// factor signs nobody in. Default: required.
+	Operators string `yaml:"operators" enum:"required"`
 }
 
 // IssuerConfig is one outside issuer of access tokens (JWT, RFC 9068).

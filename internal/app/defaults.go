@@ -19,6 +19,8 @@ func (c *Config) fill() {
 	l.Admin.Address = cmp.Or(l.Admin.Address, "127.0.0.1:8444")
 	fillIssuers(c.Identity.Issuers)
 	c.Identity.BuiltinIssuer.DynamicRegistration = cmp.Or(c.Identity.BuiltinIssuer.DynamicRegistration, "loopback")
+	c.Identity.MFA.Operators = cmp.Or(c.Identity.MFA.Operators, "required")
+	c.Identity.Approvals = cmp.Or(c.Identity.Approvals, "strongest")
 	c.Store.Driver = cmp.Or(c.Store.Driver, driverSQLite)
 	c.Audit.Sync = cmp.Or(c.Audit.Sync, syncEffects)
 	c.Audit.Reserve = cmp.Or(c.Audit.Reserve, 8<<20)

@@ -41,6 +41,7 @@ type Question struct {
 	Policies  []string
 	Policy    string
 	Needed    int
+	Passkey   bool // demanded of each who approves
 	Time      time.Time
 }
 
@@ -148,7 +149,8 @@ func keyOf(x *exchange.Exchange, q policy.Query) (registry.ApprovalKey, []byte, 
 
 func questionOf(x *exchange.Exchange, key registry.ApprovalKey, hash string, arguments []byte) Question {
 	return Question{Hash: hash, Key: key, AgentName: x.Principal.ID, Arguments: arguments, Need: x.Decision.Need, Exchange: x.ID,
-		Policies: x.Decision.Reasons, Policy: x.Decision.Policy, Needed: max(1, x.Decision.Approvers), Time: x.Start}
+		Policies: x.Decision.Reasons, Policy: x.Decision.Policy, Needed: max(1, x.Decision.Approvers),
+		Passkey: x.Decision.Passkey, Time: x.Start}
 }
 
 // asked tells the caller that a person must approve first, in the form that its

@@ -55,6 +55,7 @@ type Decision struct {
 	Grant     string          // "AGENT/SERVER" of the grant that was found, "" if none
 	Version   uint64          // of the snapshot that decided
 	Approvers int             // people that must approve; 0 = one, when Needs says so
+	Passkey   bool            // each of them with a passkey, when Needs says so
 	Needs     Needs           // what would turn the refusal into a permission; "" = nothing
 	Policy    string          // hash of the policy set that decided, lower-case hex; "" = built-in rules
 	Reasons   []string        // ids of the policies and rules that decided, sorted

@@ -25,7 +25,8 @@ type rule struct {
 	forbid    bool
 	grant     bool
 	needs     int
-	approvers int // people that must approve
+	approvers int  // people that must approve
+	passkey   bool // each of them with a passkey
 	notes     map[string]string
 	policy    *cedar.Policy
 	ast       *ast.Policy

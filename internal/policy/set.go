@@ -205,11 +205,10 @@ func newRule(p *cedar.Policy, file string, n int) (r *rule, wrongs []string) {
 		}
 	}
 	r.approvers = 1
-	if n, ok := r.notes["approvers"]; ok {
-		if n != "1" && n != "2" || r.needs&needApproval == 0 {
-			wrongs = append(wrongs, fmt.Sprintf(`@approvers(%q) must be "1" or "2", beside @needs("approval")`, n))
+	if text, ok := r.notes["approvers"]; ok {
+		if r.approvers, r.passkey, ok = approversOf(text); !ok || r.needs&needApproval == 0 {
+			wrongs = append(wrongs, fmt.Sprintf(`@approvers(%q) must be "1", "2", "passkey" or "2 passkey", beside @needs("approval")`, text))
 		}
-		r.approvers = 1 + strings.Count(n, "2")
 	}
 	r.reads = readsOf(r.ast)
 	r.place()
@@ -229,6 +228,22 @@ func needsOf(text string) (needs int) {
 		}
 	}
 	return needs
+}
+
+// approversOf reads who must approve: how many people, and whether each has to
+// use a passkey.
+func approversOf(text string) (n int, passkey, ok bool) {
+	words := strings.Fields(text)
+	if i := len(words) - 1; i >= 0 && words[i] == "passkey" {
+		words, passkey = words[:i], true
+	}
+	switch {
+	case len(words) == 0 && passkey, len(words) == 1 && words[0] == "1":
+		return 1, passkey, true
+	case len(words) == 1 && words[0] == "2":
+		return 2, passkey, true
+	}
+	return 1, passkey, false
 }
 
 func (s *Set) add(r *rule) {

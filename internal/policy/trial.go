@@ -109,7 +109,7 @@ func (c *trial) weigh(d Decision) Decision {
 	}
 	d.Needs, d.Reasons = c.lacking(asks), ids(asks)
 	for _, r := range asks {
-		d.Approvers = max(d.Approvers, r.approvers)
+		d.Approvers, d.Passkey = max(d.Approvers, r.approvers), d.Passkey || r.passkey
 	}
 	return d.deny(fault.Denied, ReasonNeeds)
 }

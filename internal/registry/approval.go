@@ -43,8 +43,9 @@ type Approval struct {
 	PolicyHash string          `json:"policy_hash,omitempty"`
 	State      ApprovalState   `json:"state"`
 	Created    time.Time       `json:"created"`
-	Expires    time.Time       `json:"expires"` // to be decided; once approved, to be used
-	Needed     int             `json:"needed"`  // people
+	Expires    time.Time       `json:"expires"`           // to be decided; once approved, to be used
+	Needed     int             `json:"needed"`            // people
+	Passkey    bool            `json:"passkey,omitempty"` // each of them with a passkey
 	Approvers  []Approver      `json:"approvers,omitempty"`
 	Reason     string          `json:"reason,omitempty"` // of whoever decided last
 }
@@ -52,7 +53,7 @@ type Approval struct {
 // Approver is somebody who said yes.
 type Approver struct {
 	Who      string    `json:"who"`      // pseudonym
-	Strength int       `json:"strength"` // identity.Strength; 0 = operator without second factor
+	Strength int       `json:"strength"` // identity.Strength; 0 = operator at the socket, without second factor
 	At       time.Time `json:"at"`
 }
 
