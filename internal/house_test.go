@@ -39,6 +39,7 @@ var floors = map[string]int{
 	"auditlog/logtest": 3, // their rows in memory, for tests
 
 	"policy": 3, // the decision
+	"filter": 3, // which parts of answers are needed
 	"trail":  3, // the logs, read for people
 	"export": 3, // what leaves to be verified elsewhere
 

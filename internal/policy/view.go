@@ -22,7 +22,7 @@ type view struct {
 
 // viewOf returns the view of s. The sets are compiled once for each text.
 func viewOf(s *registry.Snapshot) *view {
-	return s.Derived(func(s *registry.Snapshot, before any) any {
+	return s.Derived(registry.OfPolicy, func(s *registry.Snapshot, before any) any {
 		old, _ := before.(*view)
 		if old == nil {
 			old = &view{}

@@ -62,6 +62,7 @@ func nounKinds() map[NounKind]nounKind {
 		KindRefresh:        {parseNoun[Refresh], false},
 		KindDevice:         {parseNoun[Device], false},
 		KindPerson:         {parseNoun[Person], true},
+		KindFilter:         {parseNoun[Filter], true},
 	}
 }
 

@@ -24,8 +24,19 @@ type Snapshot struct {
 	derived *derived
 }
 
-// derived is what another room computed from a Snapshot.
-type derived struct {
+// A Derivation names what one room computes of every Snapshot. The room that it
+// is named after is the only one that uses it.
+type Derivation uint8
+
+// The derivations.
+const (
+	OfPolicy Derivation = iota // compiled rules of the decision
+	OfFilter                   // compiled filters
+	derivations
+)
+
+// derived is what other rooms computed from a Snapshot.
+type derived [derivations]struct {
 	once   sync.Once
 	value  atomic.Pointer[any]
 	before any // what was computed for an earlier view, or nil
@@ -41,22 +52,23 @@ func (s *Snapshot) copy() *Snapshot {
 	if s.derived == nil {
 		return &out
 	}
-	if v := s.derived.value.Load(); v != nil {
-		out.derived.before = *v
-	} else {
-		out.derived.before = s.derived.before
+	for i := range s.derived {
+		if v := s.derived[i].value.Load(); v != nil {
+			out.derived[i].before = *v
+		} else {
+			out.derived[i].before = s.derived[i].before
+		}
 	}
 	return &out
 }
 
 // Derived returns what compute makes of s; it is called once for each view, with
-// what it made of an earlier one, or nil. Only one room may use it: policy keeps
-// its compiled rules there.
-func (s *Snapshot) Derived(compute func(s *Snapshot, before any) any) any {
+// what it made of an earlier one, or nil.
+func (s *Snapshot) Derived(of Derivation, compute func(s *Snapshot, before any) any) any {
 	if s == nil || s.derived == nil {
 		return compute(s, nil)
 	}
-	d := s.derived
+	d := &s.derived[of]
 	d.once.Do(func() {
 		v := compute(s, d.before)
 		d.value.Store(&v)
