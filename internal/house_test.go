@@ -38,10 +38,11 @@ var floors = map[string]int{
 	"witness":          2, // cosignatures of other parties
 	"auditlog/logtest": 3, // their rows in memory, for tests
 
-	"policy": 3, // the decision
-	"filter": 3, // which parts of answers are needed
-	"trail":  3, // the logs, read for people
-	"export": 3, // what leaves to be verified elsewhere
+	"policy":  3, // the decision
+	"filter":  3, // which parts of answers are needed
+	"privacy": 3, // what becomes of personal data, and what takes its place
+	"trail":   3, // the logs, read for people
+	"export":  3, // what leaves to be verified elsewhere
 
 	"exchange": 4, // what flows, and the shape of a step
 	"store":    4, // the interface of the database drivers
