@@ -33,6 +33,7 @@ var floors = map[string]int{
 	"clientfile": 2, // configuration files of client apps
 	"login":      2, // how people prove who they are
 	"kms":        2, // root keys that lie elsewhere
+	"vault":      2, // the map of pseudonyms
 
 	"auditlog":         2, // the Merkle logs
 	"witness":          2, // cosignatures of other parties

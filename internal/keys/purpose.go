@@ -19,18 +19,19 @@ const (
 	Subjects            Purpose = "subjects"             // wraps the keys of people and agents, finds them by HMAC
 	TokenSigning        Purpose = "token-signing"        // ECDSA P-256 signatures of access tokens
 	PolicySigning       Purpose = "policy-signing"       // Ed25519 signatures of policy versions
+	Pseudonyms          Purpose = "pseudonyms"           // tokens for values, their blind indexes and the values behind them
 )
 
 // purposes lists what every ring holds.
 func purposes() []Purpose {
 	return []Purpose{UpstreamCredentials, Config, HandleSeal, TokenHash, Audit, Authority,
-		LogSigning, ReceiptSigning, RowIndex, Rows, Subjects, TokenSigning, PolicySigning}
+		LogSigning, ReceiptSigning, RowIndex, Rows, Subjects, TokenSigning, PolicySigning, Pseudonyms}
 }
 
 // latePurposes came after keystores of format 2 were written. Only these may be
 // missing when one is opened, and get their first key then; the MAC over the
 // keystore keeps anybody from taking one out.
-func latePurposes() []Purpose { return []Purpose{TokenSigning, PolicySigning} }
+func latePurposes() []Purpose { return []Purpose{TokenSigning, PolicySigning, Pseudonyms} }
 
 // DefaultTenant is the one tenant of the embedded mode.
 const DefaultTenant = "default"

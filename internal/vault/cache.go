@@ -1,0 +1,112 @@
+package vault
+
+import (
+	"container/list"
+	"sync"
+	"time"
+)
+
+// entry is a token and its value in memory.
+type entry struct {
+	name    string // of the token's row
+	index   string // what its value is found by; "" when a token was looked up
+	token   string
+	value   Value
+	expires time.Time
+	renew   time.Time // from then on a use of the value moves its expiry on
+}
+
+// cache is a bounded LRU of entries. It holds clear values, and nothing of it
+// outlives clear.
+type cache struct {
+	mu     sync.Mutex
+	limit  int
+	order  *list.List // of *entry, the newest first
+	names  map[string]*list.Element
+	values map[string]*list.Element // by index
+}
+
+func newCache(limit int) *cache {
+	c := &cache{limit: limit}
+	c.reset()
+	return c
+}
+
+func (c *cache) reset() {
+	c.order, c.names, c.values = list.New(), map[string]*list.Element{}, map[string]*list.Element{}
+}
+
+func (c *cache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reset()
+}
+
+func (c *cache) len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.order.Len()
+}
+
+// token returns the token of the value with that index, unless its row is due to
+// be renewed.
+func (c *cache) token(index string, now time.Time) (string, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at, ok := c.values[index]
+	if !ok {
+		return "", false
+	}
+	e, _ := at.Value.(*entry)
+	if !now.Before(e.renew) {
+		return "", false
+	}
+	c.order.MoveToFront(at)
+	return e.token, true
+}
+
+// value returns the value of the token with that name.
+func (c *cache) value(name string, now time.Time) (Value, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at, ok := c.names[name]
+	if !ok {
+		return Value{}, false
+	}
+	e, _ := at.Value.(*entry)
+	if !now.Before(e.expires) {
+		c.remove(at)
+		return Value{}, false
+	}
+	c.order.MoveToFront(at)
+	return e.value, true
+}
+
+// put keeps an entry in place of an older one of the same token.
+func (c *cache) put(e entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if at, ok := c.names[e.name]; ok {
+		old, _ := at.Value.(*entry)
+		if e.index == "" {
+			e.index, e.renew = old.index, old.renew
+		}
+		c.remove(at)
+	}
+	at := c.order.PushFront(&e)
+	c.names[e.name] = at
+	if e.index != "" {
+		c.values[e.index] = at
+	}
+	for c.order.Len() > c.limit {
+		c.remove(c.order.Back())
+	}
+}
+
+func (c *cache) remove(at *list.Element) {
+	e, _ := c.order.Remove(at).(*entry)
+	delete(c.names, e.name)
+	if e.index != "" {
+		delete(c.values, e.index)
+	}
+}
