@@ -27,9 +27,12 @@ func (c *trial) arguments() (types.Value, error) {
 	if c.open {
 		return eval.Variable("args"), nil
 	}
-	s := c.view.shapeOf(c.tool)
+	s := noArguments
+	if c.item != nil {
+		s = c.item.shape
+	}
 	all := slices.Contains(c.merged.args, "*")
-	look := &look{patterns: c.merged.patterns, literals: c.merged.literals}
+	look := lookOf(c.rules)
 	m := types.RecordMap{}
 	for _, want := range s.members {
 		v := c.q.Args.Get(want.name)

@@ -281,6 +281,21 @@ func TestP09ShellFacts(t *testing.T) {
 	}
 }
 
+// TestFactsDependOnNoOtherRule: a rule that looks at all facts sees the same
+// ones with and without rules beside it that name some.
+func TestFactsDependOnNoOtherRule(t *testing.T) {
+	const all = `@id("all") forbid (principal, action, resource is Ostiary::Tool) unless { context.call.facts.isEmpty() };`
+	const beside = `@id("beside") forbid (principal == Ostiary::Client::"owner", action, resource is Ostiary::Tool) when { context.call.facts.contains("shell_meta:note") && false };`
+	for _, text := range []string{all, all + beside} {
+		s := cedarView(t, text)
+		for in, allow := range map[string]bool{`{"path":"/a"}`: true, `{"path":"/a","note":"$(id)"}`: false, `{"path":"/a","note":"-x"}`: false} {
+			if d := Decide(s, with(t, call("owner", "files", "fetch"), in)); d.Allow != allow {
+				t.Errorf("%s\n%s: %+v", text, in, d)
+			}
+		}
+	}
+}
+
 // TestP15FlowRule: what was read before decides where the agent may write.
 func TestP15FlowRule(t *testing.T) {
 	text := `@id("flow") forbid (principal, action in [Ostiary::Action::"write", Ostiary::Action::"modify"], resource in Ostiary::Server::"post") when { context.call.session_labels.contains("secret") };`

@@ -3,6 +3,7 @@ package policy
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/cedar-policy/cedar-go/types"
 
@@ -11,8 +12,16 @@ import (
 
 // look is how strings of arguments are looked at before rules compare them.
 type look struct {
-	patterns []pathPattern // with a slash
-	literals []string      // with a slash
+	rules []*rule
+	paths bool // some rule that reads arguments compares with what holds a slash
+}
+
+func lookOf(rules []*rule) *look {
+	l := &look{rules: rules}
+	for _, r := range rules {
+		l.paths = l.paths || len(r.reads.args) > 0 && len(r.reads.patterns)+len(r.reads.literals) > 0
+	}
+	return l
 }
 
 // pathPattern is the right side of a like that holds a slash, as it is written
@@ -25,7 +34,7 @@ type pathPattern struct{ exact, folded types.Pattern }
 // /srv/data/../secret through, and one against /secret/* must not miss
 // /%73ecret, //secret or, where files are found by any case, /SECRET (P06).
 func (l *look) comparable(s string, named bool) bool {
-	if !named && len(l.patterns)+len(l.literals) == 0 && !looksLikePath(s) {
+	if !named && !l.paths && !looksLikePath(s) {
 		return true
 	}
 	return canonical(s) && !l.nearMiss(s)
@@ -34,21 +43,41 @@ func (l *look) comparable(s string, named bool) bool {
 // nearMiss reports whether s would match a rule if only its letters had another
 // case.
 func (l *look) nearMiss(s string) bool {
-	folded := types.String(fold(s))
-	for _, p := range l.patterns {
-		if p.folded.Match(folded) && !p.exact.Match(types.String(s)) {
-			return true
-		}
+	if !l.paths {
+		return false
 	}
-	for _, lit := range l.literals {
-		if lit != s && fold(lit) == string(folded) {
+	folded := fold(s)
+	for _, r := range l.rules {
+		if len(r.reads.args) > 0 && r.reads.nearMiss(s, folded) {
 			return true
 		}
 	}
 	return false
 }
 
-func fold(s string) string { return strings.ToLower(strings.ToUpper(s)) }
+func (r *reads) nearMiss(s, folded string) bool {
+	for _, p := range r.patterns {
+		if p.folded.Match(types.String(folded)) && !p.exact.Match(types.String(s)) {
+			return true
+		}
+	}
+	for _, lit := range r.literals {
+		if lit != s && fold(lit) == folded {
+			return true
+		}
+	}
+	return false
+}
+
+// fold makes strings equal that differ in the case of their letters alone.
+func fold(s string) string {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return strings.ToLower(strings.ToUpper(s))
+		}
+	}
+	return strings.ToLower(s) // the same, where all is ASCII
+}
 
 // pathPatternOf returns a pattern for paths; ok is false when it holds no slash.
 func pathPatternOf(p types.Pattern) (out pathPattern, ok bool) {
@@ -93,8 +122,14 @@ const lookalikes = "\u2044\u2215\u29f5\u29f8\u29f9\ufe68\uff0f\uff3c\u2024\u2025
 // can be written otherwise.
 func canonical(s string) bool {
 	for _, r := range s {
-		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Mn) || r == '\\' || r == unicode.ReplacementChar ||
-			unicode.IsSpace(r) && r != ' ' || strings.ContainsRune(lookalikes, r) {
+		if r < utf8.RuneSelf {
+			if r < ' ' || r == 0x7f || r == '\\' {
+				return false
+			}
+			continue
+		}
+		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Mn) || r == unicode.ReplacementChar || unicode.IsSpace(r) ||
+			strings.ContainsRune(lookalikes, r) {
 			return false
 		}
 	}

@@ -110,9 +110,12 @@ func Decide(s *registry.Snapshot, q Query) Decision {
 
 // DecideWith answers q as Decide does, with set as the operators' policies. What
 // goes wrong inside is a refusal (P02, TestP02PanicDenies).
-func DecideWith(set *Set, s *registry.Snapshot, q Query) Decision { return decideWith(set, s, q, nil) }
+func DecideWith(set *Set, s *registry.Snapshot, q Query) Decision {
+	return (&trial{q: q}).run(set, s)
+}
 
-func decideWith(set *Set, s *registry.Snapshot, q Query, known *memo) (d Decision) {
+// run decides the trial's query.
+func (c *trial) run(set *Set, s *registry.Snapshot) (d Decision) {
 	d = Decision{Version: s.Version(), Policy: set.Hash()}
 	defer func() {
 		if recover() != nil {
@@ -120,59 +123,67 @@ func decideWith(set *Set, s *registry.Snapshot, q Query, known *memo) (d Decisio
 			d.Needs, d.Reasons = "", nil
 		}
 	}()
-	// A kill switch stands above every grant and policy (L10, TestL10KillSwitches).
-	if s.Killed(q.Principal.ID, q.Server, q.Tool) != "" {
-		return d.deny(fault.Denied, ReasonKilled)
+	kind, reason := c.enter(set, s)
+	if d.Need = c.need; c.grant != nil {
+		d.Grant = c.grant.Agent + "/" + c.grant.Server
 	}
-	server, kind, reason := parties(s, q)
 	if reason != "" {
 		return d.deny(kind, reason)
 	}
-	if set.Broken() != "" {
-		return d.deny(fault.Denied, ReasonPolicyError)
-	}
-	c := &trial{memo: known, set: set, view: viewOf(s), q: q, server: server, agent: s.Agent(q.Principal.ID), grant: s.Grant(q.Principal.ID, q.Server)}
-	if c.grant == nil && !c.concerns() {
-		return d.deny(fault.ServerUnknown, ReasonNoGrant)
-	}
-	if c.grant != nil {
-		d.Grant = c.grant.Agent + "/" + c.grant.Server
-	}
-	d.Need = q.Need
-	if d.Need == "" {
-		d.Need = registry.Read
-	}
-	if q.IsTool {
-		c.tool = server.Tool(q.Tool)
-		if reason := callable(server, c.tool); reason != "" {
-			return d.deny(fault.ToolUnknown, reason)
-		}
-		d.Need = class(c.tool)
-	}
-	c.need = d.Need
 	return c.decide(d)
 }
 
+// enter finds who and what the query is about, or why it is refused before any
+// policy is asked. No policy can lift that.
+func (c *trial) enter(set *Set, s *registry.Snapshot) (kind fault.Kind, reason string) {
+	q := &c.q
+	// A kill switch stands above every grant and policy (L10, TestL10KillSwitches).
+	if s.Killed(q.Principal.ID, q.Server, q.Tool) != "" {
+		return fault.Denied, ReasonKilled
+	}
+	if kind, reason = c.parties(s); reason != "" {
+		return kind, reason
+	}
+	if set.Broken() != "" {
+		return fault.Denied, ReasonPolicyError
+	}
+	c.set, c.view, c.grant = set, viewOf(s), s.Grant(q.Principal.ID, q.Server)
+	if c.grant == nil && !c.concerns() {
+		return fault.ServerUnknown, ReasonNoGrant
+	}
+	if c.need = q.Need; c.need == "" {
+		c.need = registry.Read
+	}
+	if q.IsTool {
+		c.tool = c.server.Tool(q.Tool)
+		if reason := callable(c.server, c.tool); reason != "" {
+			return fault.ToolUnknown, reason
+		}
+		c.need = class(c.tool)
+	}
+	return "", ""
+}
+
 // parties checks that agent and server exist and take part.
-func parties(s *registry.Snapshot, q Query) (server *registry.Server, kind fault.Kind, reason string) {
-	if q.Principal.Kind != identity.Client {
-		return nil, fault.Denied, ReasonNotClient
+func (c *trial) parties(s *registry.Snapshot) (kind fault.Kind, reason string) {
+	if c.q.Principal.Kind != identity.Client {
+		return fault.Denied, ReasonNotClient
 	}
-	agent := s.Agent(q.Principal.ID)
-	if agent == nil {
-		return nil, fault.Denied, ReasonAgentUnknown
+	c.agent = s.Agent(c.q.Principal.ID)
+	if c.agent == nil {
+		return fault.Denied, ReasonAgentUnknown
 	}
-	if agent.State != registry.Active {
-		return nil, fault.Denied, ReasonAgentInactive
+	if c.agent.State != registry.Active {
+		return fault.Denied, ReasonAgentInactive
 	}
-	server = s.Server(q.Server)
-	if server == nil {
-		return nil, fault.ServerUnknown, ReasonServerUnknown
+	c.server = s.Server(c.q.Server)
+	if c.server == nil {
+		return fault.ServerUnknown, ReasonServerUnknown
 	}
-	if server.State != registry.Active {
-		return nil, fault.ServerUnknown, ReasonServerState
+	if c.server.State != registry.Active {
+		return fault.ServerUnknown, ReasonServerState
 	}
-	return server, "", ""
+	return "", ""
 }
 
 // callable returns why a tool may not be called, or "". An unknown tool of a

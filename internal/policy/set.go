@@ -50,6 +50,7 @@ type Set struct {
 	any    []*rule            // whose scope names neither one server nor one agent
 	home   map[string][]*rule // by the server that the scope names
 	owner  map[string][]*rule // by the agent, of those without a server
+	facts  []string           // that some rule names, sorted
 	whole  bool               // ask every rule: tests compare that with the slice
 	single bool               // ask one rule after the other: tests compare that with all at once
 }
@@ -249,6 +250,7 @@ func approversOf(text string) (n int, passkey, ok bool) {
 func (s *Set) add(r *rule) {
 	s.rules = append(s.rules, r)
 	r.n = len(s.rules)
+	s.facts = union(s.facts, r.reads.facts)
 	switch {
 	case r.home != "":
 		s.home[r.home] = append(s.home[r.home], r)
@@ -295,18 +297,17 @@ func actionHome(scope ast.IsActionScopeNode) string {
 	return ""
 }
 
-// candidates returns the rules whose scope the trial is in: the slice of the
+// candidates appends the rules whose scope the trial is in: the slice of the
 // set that decides. What it leaves out could not match
 // (TestSliceAgreesWithWholeSet).
-func (s *Set) candidates(c *trial) []*rule {
+func (s *Set) candidates(c *trial, out []*rule) []*rule {
 	if s == nil {
-		return nil
+		return out
 	}
 	if s.whole {
-		return slices.Clone(s.rules)
+		return append(out, s.rules...)
 	}
-	out := make([]*rule, 0, 16)
-	for _, list := range [][]*rule{s.any, s.home[c.server.ID], s.owner[c.agent.ID]} {
+	for _, list := range [...][]*rule{s.any, s.home[c.server.ID], s.owner[c.agent.ID]} {
 		for _, r := range list {
 			if r.inScope(c) {
 				out = append(out, r)
@@ -314,6 +315,14 @@ func (s *Set) candidates(c *trial) []*rule {
 		}
 	}
 	return out
+}
+
+// asked returns the facts that some rule of the set names.
+func (s *Set) asked() []string {
+	if s == nil {
+		return nil
+	}
+	return s.facts
 }
 
 func (s *Set) alone() bool { return s != nil && s.single }
@@ -324,7 +333,7 @@ func (s *Set) concerns(agent *registry.Agent, server string) bool {
 	if s == nil {
 		return false
 	}
-	for _, list := range [][]*rule{s.any, s.home[server], s.owner[agent.ID]} {
+	for _, list := range [...][]*rule{s.any, s.home[server], s.owner[agent.ID]} {
 		for _, r := range list {
 			if !r.forbid && memberOf(r.ast.Principal, agent) {
 				return true

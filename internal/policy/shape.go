@@ -44,19 +44,6 @@ type member struct {
 
 var noArguments = &shape{form: formRecord}
 
-// shapeOf returns the shape of a tool's arguments, made once for a view.
-func (v *view) shapeOf(t *registry.Tool) *shape {
-	if t == nil {
-		return noArguments
-	}
-	if s, ok := v.shapes.Load(t); ok {
-		return s.(*shape)
-	}
-	s := argumentsOf(t)
-	v.shapes.Store(t, s)
-	return s
-}
-
 // argumentsOf reads a pinned definition. One that cannot be read, or that does
 // not describe an object, has no arguments that policies see.
 func argumentsOf(t *registry.Tool) *shape {

@@ -30,10 +30,13 @@ type trial struct {
 	need   registry.Access
 	target target
 
-	rules  []*rule // that may match, the grant's among them
-	world  *world
-	merged reads // what rules read together
-	open   bool  // arguments are not known: judge partially
+	rules   []*rule   // that may match, the grant's among them
+	room    [24]*rule // where rules begins
+	merged  reads     // what rules read together
+	open    bool      // arguments are not known: judge partially
+	client  *types.Entity
+	item    *itemView
+	context types.Record
 }
 
 // concerns reports whether some permit could allow the agent something on the
@@ -42,28 +45,29 @@ func (c *trial) concerns() bool { return c.set.concerns(c.agent, c.server.ID) }
 
 // decide asks the rules. d says already who decided and what is needed.
 func (c *trial) decide(d Decision) Decision {
-	c.target = targetOf(&c.q, c.need)
-	c.rules = c.set.candidates(c)
+	c.open = c.q.Some
+	c.gather()
+	if known, ok := c.recall(); ok {
+		return known
+	}
+	if c.setting() != nil {
+		return d.deny(fault.Denied, ReasonArgument)
+	}
+	d = c.weigh(d)
+	c.remember(d)
+	return d
+}
+
+// gather finds the rules that are asked, and what they look at.
+func (c *trial) gather() {
+	c.aim()
+	c.rules = c.set.candidates(c, c.room[:0])
 	if c.grant != nil {
 		c.rules = append(c.rules, c.view.grantRule(c.grant))
 	}
 	for _, r := range c.rules {
 		c.merged.join(&r.reads)
 	}
-	key := ""
-	if c.memo != nil {
-		key = c.key()
-	}
-	if known, ok := c.memo.get(key); ok {
-		return known
-	}
-	c.world = c.view.worldOf(c)
-	if c.context() != nil {
-		return d.deny(fault.Denied, ReasonArgument)
-	}
-	d = c.weigh(d)
-	c.memo.put(key, d)
-	return d
 }
 
 // weigh makes a decision of what the rules say. An error of any of them is a
@@ -117,7 +121,7 @@ func (c *trial) weigh(d Decision) Decision {
 // weighTogether asks all rules at once, which says the same as one after the
 // other when none of them needs a person (TestSliceAgreesWithWholeSet).
 func (c *trial) weighTogether(d Decision) Decision {
-	answer, diag := cedar.Authorize(together(c.rules), c.world, c.request())
+	answer, diag := cedar.Authorize((*together)(c), (*world)(c), c.request())
 	if len(diag.Errors) > 0 {
 		d.Reasons = []string{c.at(diag.Errors[0].PolicyID).id}
 		return d.deny(fault.Denied, ReasonPolicyError)
@@ -226,5 +230,5 @@ func ids(rules []*rule) []string {
 
 // request is the trial as Cedar sees it.
 func (c *trial) request() types.Request {
-	return types.Request{Principal: c.world.principal, Action: c.target.action, Resource: c.target.resource, Context: c.world.context}
+	return types.Request{Principal: uid(typeClient, c.agent.ID), Action: c.target.action, Resource: c.target.resource, Context: c.context}
 }

@@ -16,8 +16,7 @@ import (
 type view struct {
 	active, shadow *Set
 	grants         sync.Map // *registry.Grant -> *rule
-	entities       sync.Map // *registry.Agent, *registry.Server, *registry.Tool -> types.Entity
-	shapes         sync.Map // *registry.Tool -> *shape
+	rows           sync.Map // *registry.Agent, *registry.Server -> *types.Entity; *registry.Tool -> *itemView
 }
 
 // viewOf returns the view of s. The sets are compiled once for each text.
@@ -79,14 +78,16 @@ func compileGrant(g *registry.Grant) *rule {
 		}
 	}
 	p := ast.Permit().PrincipalEq(uid(typeClient, g.Agent)).ActionInSet(groups...).ResourceIn(uid(typeServer, g.Server))
+	var named map[string]bool
 	if len(g.Tools) > 0 {
+		named = map[string]bool{}
 		tools := make([]types.Value, 0, len(g.Tools))
 		for _, name := range g.Tools {
-			tools = append(tools, uid(typeTool, g.Server+"/"+name))
+			tools, named[name] = append(tools, uid(typeTool, g.Server+"/"+name)), true
 		}
 		// A grant that names tools names no resources or prompts: these stay
 		// readable, as they have always been.
 		p.When(ast.Not(ast.Resource().Is(typeTool)).Or(ast.Value(types.NewSet(tools...)).Contains(ast.Resource())))
 	}
-	return &rule{id: "grant:" + g.Server, grant: true, policy: cedar.NewPolicyFromAST(publicAST(p)), ast: p, reads: reads{resource: len(g.Tools) > 0}}
+	return &rule{id: "grant:" + g.Server, grant: true, policy: cedar.NewPolicyFromAST(publicAST(p)), ast: p, tools: named}
 }

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 
 	publicast "github.com/cedar-policy/cedar-go/ast"
@@ -21,40 +20,36 @@ func publicAST(p *ast.Policy) *publicast.Policy { return (*publicast.Policy)(p) 
 
 // world answers Cedar's questions about entities, for one trial. This is the
 // one place that builds them.
-type world struct {
-	c         *trial
-	principal types.EntityUID
-	context   types.Record
-}
-
-func (v *view) worldOf(c *trial) *world {
-	return &world{c: c, principal: uid(typeClient, c.agent.ID)}
-}
+type world trial
 
 // Get returns an entity; what the registry does not know has no attributes and
 // no parents.
 func (w *world) Get(e types.EntityUID) (types.Entity, bool) {
-	c := w.c
+	c := (*trial)(w)
 	switch e.Type {
 	case typeAction:
 		if e == c.target.action && c.target.group != (types.EntityUID{}) {
-			return types.Entity{UID: e, Parents: parentsOf(c.target.group)}, true
+			return types.Entity{UID: e, Parents: parentsOf(c.need)}, true
 		}
 	case typeClient:
-		if e == w.principal {
-			return c.view.client(c.agent), true
+		if string(e.ID) == c.agent.ID {
+			if c.client == nil {
+				c.client = c.view.client(c.agent)
+			}
+			return *c.client, true
 		}
 	case typeServer:
 		if string(e.ID) == c.server.ID {
-			return c.view.server(c.server), true
+			return *c.view.server(c.server), true
 		}
 	case typeTool, typeResource, typePrompt:
 		if e == c.target.resource {
-			return c.view.item(e, c.server, c.tool), true
+			if c.item == nil {
+				c.item = newItem(&c.target, c.server, nil)
+			}
+			return c.item.entity, true
 		}
-	case typeRole:
-		return types.Entity{UID: e, Parents: tenantParents}, true
-	case typePerson:
+	case typeRole, typePerson:
 		return types.Entity{UID: e, Parents: tenantParents}, true
 	}
 	return types.Entity{UID: e}, true
@@ -62,54 +57,89 @@ func (w *world) Get(e types.EntityUID) (types.Entity, bool) {
 
 var (
 	tenantParents = types.NewEntityUIDSet(tenantUID)
-	groupParents  = map[types.EntityUID]types.EntityUIDSet{
-		action("read"): types.NewEntityUIDSet(action("read")), action("write"): types.NewEntityUIDSet(action("write")),
-		action("modify"): types.NewEntityUIDSet(action("modify")),
-	}
+	readParents   = types.NewEntityUIDSet(action("read"))
+	writeParents  = types.NewEntityUIDSet(action("write"))
+	modifyParents = types.NewEntityUIDSet(action("modify"))
 )
 
-func parentsOf(group types.EntityUID) types.EntityUIDSet { return groupParents[group] }
+func parentsOf(need registry.Access) types.EntityUIDSet {
+	switch need {
+	case registry.Read:
+		return readParents
+	case registry.Write:
+		return writeParents
+	case registry.Modify:
+		return modifyParents
+	}
+	return types.EntityUIDSet{}
+}
 
 // cached returns what build makes of a row, made once for a view.
-func (v *view) cached(row any, build func() types.Entity) types.Entity {
-	if e, ok := v.entities.Load(row); ok {
-		return e.(types.Entity)
+func cached[V any](v *view, row any, build func() *V) *V {
+	if e, ok := v.rows.Load(row); ok {
+		return e.(*V)
 	}
 	e := build()
-	v.entities.Store(row, e)
+	v.rows.Store(row, e)
 	return e
 }
 
-func (v *view) client(a *registry.Agent) types.Entity {
-	return v.cached(a, func() types.Entity {
+func (v *view) client(a *registry.Agent) *types.Entity {
+	return cached(v, a, func() *types.Entity {
 		parents := []types.EntityUID{tenantUID}
 		for _, role := range a.Roles {
 			parents = append(parents, uid(typeRole, role))
 		}
-		return types.Entity{UID: uid(typeClient, a.ID), Parents: types.NewEntityUIDSet(parents...),
+		return &types.Entity{UID: uid(typeClient, a.ID), Parents: types.NewEntityUIDSet(parents...),
 			Attributes: types.NewRecord(types.RecordMap{"tenant": tenantUID, "zone": types.String(a.Zone), "clearance": texts(a.Clearance)})}
 	})
 }
 
-func (v *view) server(s *registry.Server) types.Entity {
-	return v.cached(s, func() types.Entity {
-		return types.Entity{UID: uid(typeServer, s.ID), Parents: tenantParents,
+func (v *view) server(s *registry.Server) *types.Entity {
+	return cached(v, s, func() *types.Entity {
+		return &types.Entity{UID: uid(typeServer, s.ID), Parents: tenantParents,
 			Attributes: types.NewRecord(types.RecordMap{"labels": texts(s.Labels), "zone": types.String(s.Zone), "state": types.String(s.State)})}
 	})
 }
 
-// item is a tool, a resource or a prompt. Its labels are those of its server
-// and its own.
-func (v *view) item(e types.EntityUID, s *registry.Server, t *registry.Tool) types.Entity {
-	if t != nil && e.Type == typeTool {
-		return v.cached(t, func() types.Entity { return itemEntity(e, s, Labels(s, t)) })
-	}
-	return itemEntity(e, s, s.Labels)
+// itemView is a tool, a resource or a prompt as policies see it. Its labels are
+// those of its server and its own.
+type itemView struct {
+	target target
+	labels []string
+	entity types.Entity
+	shape  *shape // of its arguments
 }
 
-func itemEntity(e types.EntityUID, s *registry.Server, labels []string) types.Entity {
-	return types.Entity{UID: e, Parents: types.NewEntityUIDSet(uid(typeServer, s.ID)),
-		Attributes: types.NewRecord(types.RecordMap{"labels": texts(labels)})}
+// aim finds what the trial is about. A registered tool is made ready once.
+func (c *trial) aim() {
+	if c.tool == nil {
+		c.target = targetOf(&c.q, c.need)
+		return
+	}
+	c.item = cached(c.view, c.tool, func() *itemView {
+		t := targetOf(&c.q, c.need)
+		return newItem(&t, c.server, c.tool)
+	})
+	c.target = c.item.target
+}
+
+func newItem(t *target, s *registry.Server, tool *registry.Tool) *itemView {
+	i := &itemView{target: *t, labels: Labels(s, tool), shape: noArguments}
+	if tool != nil {
+		i.shape = argumentsOf(tool)
+	}
+	i.entity = types.Entity{UID: t.resource, Parents: types.NewEntityUIDSet(uid(typeServer, s.ID)),
+		Attributes: types.NewRecord(types.RecordMap{"labels": texts(i.labels)})}
+	return i
+}
+
+// labels returns the labels of what the trial is about.
+func (c *trial) labels() []string {
+	if c.item == nil {
+		return c.server.Labels
+	}
+	return c.item.labels
 }
 
 // Labels returns the labels of what a tool reads: its server's and its own. t
@@ -121,58 +151,56 @@ func Labels(s *registry.Server, t *registry.Tool) []string {
 	return union(s.Labels, t.Labels)
 }
 
-// context builds what the rules read of the circumstances, and nothing else. An
-// error is an argument that some rule reads and that Cedar cannot hold exactly.
-func (c *trial) context() error {
-	c.open = c.q.Some
-	if len(c.merged.call) == 0 && len(c.merged.args) == 0 && !c.merged.has {
+// setting builds the context of what the rules read of the circumstances, and
+// nothing else. An error is an argument that some rule reads and that Cedar
+// cannot hold exactly.
+func (c *trial) setting() error {
+	asksArgs := c.q.IsTool && (len(c.merged.args) > 0 || c.merged.has)
+	if c.merged.call == 0 && !asksArgs {
 		return nil
 	}
 	m := types.RecordMap{}
-	if len(c.merged.call) > 0 {
+	if c.merged.call != 0 {
 		m["call"] = c.call()
 	}
-	if c.q.IsTool && (len(c.merged.args) > 0 || c.merged.has) {
+	if asksArgs {
 		args, err := c.arguments()
 		if err != nil {
 			return err
 		}
 		m["args"] = args
 	}
-	c.world.context = types.NewRecord(m)
+	c.context = types.NewRecord(m)
 	return nil
 }
 
 // call builds the members of context.call that are read.
 func (c *trial) call() types.Value {
 	m, call, p := types.RecordMap{}, &c.q.Call, &c.q.Principal
-	read := func(name string) bool {
-		return slices.Contains(c.merged.call, name) || slices.Contains(c.merged.call, "*")
-	}
-	put := func(name string, value func() types.Value) {
-		if read(name) {
-			m[types.String(name)] = value()
+	put := func(what callSet, name types.String, value func() types.Value) {
+		if c.merged.call&what != 0 {
+			m[name] = value()
 		}
 	}
-	put("auth_strength", func() types.Value { return types.Long(p.Strength) })
-	put("mfa", func() types.Value { return types.Boolean(p.Strength >= identity.TwoStep) })
-	put("chain", func() types.Value {
+	put(readStrength, "auth_strength", func() types.Value { return types.Long(p.Strength) })
+	put(readMFA, "mfa", func() types.Value { return types.Boolean(p.Strength >= identity.TwoStep) })
+	put(readChain, "chain", func() types.Value {
 		if p.Person == "" {
 			return types.NewSet()
 		}
 		return types.NewSet(uid(typePerson, p.Person))
 	})
-	put("purpose", func() types.Value { return types.String(c.purpose()) })
-	put("signature_state", func() types.Value { return types.String(call.Signature) })
-	put("scopes", func() types.Value { return texts(strings.Fields(p.Scopes)) })
-	put("session_labels", func() types.Value { return texts(call.Labels) })
-	put("approved", func() types.Value { return types.Boolean(call.Approved) })
-	put("facts", c.facts)
-	if read("time") && !call.Time.IsZero() { // a time that is not known is an error where it is read
-		m["time"] = types.NewDatetime(call.Time)
+	put(readPurpose, "purpose", func() types.Value { return types.String(c.purpose()) })
+	put(readSignature, "signature_state", func() types.Value { return types.String(call.Signature) })
+	put(readScopes, "scopes", func() types.Value { return texts(strings.Fields(p.Scopes)) })
+	put(readLabels, "session_labels", func() types.Value { return texts(call.Labels) })
+	put(readApproved, "approved", func() types.Value { return types.Boolean(call.Approved) })
+	put(readFacts, "facts", c.facts)
+	if !call.Time.IsZero() { // a time that is not known is an error where it is read
+		put(readTime, "time", func() types.Value { return types.NewDatetime(call.Time) })
 	}
-	if ip := call.IP.Unmap().WithZone(""); read("ip") && ip.IsValid() {
-		m["ip"] = types.IPAddr(netip.PrefixFrom(ip, ip.BitLen()))
+	if ip := call.IP.Unmap().WithZone(""); ip.IsValid() {
+		put(readIP, "ip", func() types.Value { return types.IPAddr(netip.PrefixFrom(ip, ip.BitLen())) })
 	}
 	return types.NewRecord(m)
 }
@@ -189,7 +217,11 @@ func (c *trial) facts() types.Value {
 	if c.open && c.q.IsTool {
 		return eval.Variable("facts")
 	}
-	return texts(union(c.q.Call.Facts, factsOf(c.q.Args, c.merged.facts)))
+	asked := c.merged.facts
+	if c.merged.allFacts {
+		asked = union(FactNames(), c.set.asked())
+	}
+	return texts(union(c.q.Call.Facts, factsOf(c.q.Args, asked)))
 }
 
 func texts(list []string) types.Set {
