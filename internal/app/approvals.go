@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"html/template"
 	"net/http"
 	"strings"
 	"time"
@@ -48,51 +47,13 @@ func (p approvals) URL(id string) string {
 // approvalsAt is where people find the calls that wait for them.
 const approvalsAt = "/approvals"
 
-// approvalPages adds the page that a client sends its person to. Until people
-// can sign in, it says how to approve and nothing about the call: whoever has
-// the address need not be somebody who may see its arguments.
+// approvalPages adds the pages where people decide. A follower has none: it
+// refuses calls that need a person.
 func (a *App) approvalPages(all map[string]http.Handler) {
-	all[approvalsAt] = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, approvalsAt), "/")
-		if !approvalID(id) || r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.WriteHeader(http.StatusNotFound)
-			return
-		}
-		h := w.Header()
-		h.Set("Content-Type", "text/html; charset=utf-8")
-		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
-		if err := approvalPage.Execute(w, id); err != nil {
-			return // the peer is gone
-		}
-	})
-}
-
-// approvalID reports whether id has the form of one. The page is the same for
-// those that exist and those that do not.
-func approvalID(id string) bool {
-	if len(id) != 16 {
-		return false
+	if a.portal != nil {
+		all[approvalsAt] = a.portal
 	}
-	for _, c := range id {
-		if (c < 'a' || c > 'f') && (c < '0' || c > '9') {
-			return false
-		}
-	}
-	return true
 }
-
-var approvalPage = template.Must(template.New("approval").Parse(`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Approval {{.}}</title></head>
-<body><h1>A call waits for a person</h1>
-<p>Approval <code>{{.}}</code>. Whoever operates this gateway sees what is asked, and decides, with:</p>
-<pre>ostiary approval show {{.}}
-ostiary approval approve {{.}} --reason "..."
-ostiary approval deny {{.}} --reason "..."</pre>
-<p>Once it is approved, make the same call again within five minutes.</p></body></html>
-`))
 
 // checkBreakGlass is the check that is degraded while nobody is asked, and until
 // somebody has looked at what happened meanwhile.

@@ -17,7 +17,7 @@ func (a *App) newPortal() *portal.Portal {
 	if a.config.Load().follows() {
 		return nil
 	}
-	return portal.New(portal.Config{Origins: a.origins, Ring: a.ring, Live: a.live, Store: a.admin.Own(), Clock: a.clock,
+	return portal.New(portal.Config{Origins: a.origins, Ring: a.ring, Live: a.live, Store: a.admin.Own(), Clock: a.clock, Desk: desk{a},
 		Log: func(msg string, err error) { a.log.Warn(msg, logs.Err(err)) }})
 }
 
@@ -47,10 +47,17 @@ func (a *App) operatorPages(mux *http.ServeMux) {
 	}
 	mux.Handle("/login", a.portal)
 	mux.Handle("/login/", a.portal)
+	mux.Handle(approvalsAt, a.portal)
+	mux.Handle(approvalsAt+"/", a.portal)
 	mux.Handle("/api/v1/", a.admin.Remote(func(r *http.Request) (admin.Caller, bool) {
 		v, ok := a.portal.Session(r)
-		return admin.Caller{Name: v.Name, Roles: v.Roles, Strength: v.Strength, AuthTime: v.AuthTime, HasKey: v.HasKey}, ok
+		return callerOf(v), ok
 	}))
+}
+
+// callerOf is somebody at the portal as the operators' functions know them.
+func callerOf(v portal.Person) admin.Caller {
+	return admin.Caller{Name: v.Name, Roles: v.Roles, Strength: v.Strength, AuthTime: v.AuthTime, HasKey: v.HasKey}
 }
 
 // signedIn are members who can sign in at the portal's pages.

@@ -13,7 +13,7 @@ import (
 
 // view is what a page shows. Everything in it is escaped by the template.
 type view struct {
-	Kind     string // login, enrol, seed, codes, account or message
+	Kind     string // login, enrol, seed, codes, account, asked, waiting, approval or message
 	Title    string
 	Action   string
 	Next     string
@@ -29,7 +29,16 @@ type view struct {
 	Agents   []string
 	Roles    []string
 	Passkeys []string
-	Left     int // recovery codes
+	Left     int  // recovery codes
+	Decides  bool // may approve calls
+	Home     bool // somebody is signed in
+
+	Calls     []Call
+	Call      *Call
+	Arguments string
+	Reason    string
+	Form      string // token of the form; "" = no form
+	Again     string // where to sign in again
 }
 
 func problem(text string) view { return view{Kind: "message", Title: "This did not work", Text: text} }
@@ -46,7 +55,7 @@ const style = `body{font:16px/1.5 system-ui,sans-serif;max-width:30rem;margin:2r
 	`button{cursor:pointer;margin:.4rem 0}.main{background:#05c;color:#fff;border-color:#05c}` +
 	`:focus-visible{outline:3px solid #05c;outline-offset:2px}.warn{border-left:4px solid #b50;padding-left:.8rem}` +
 	`code,ul.codes{font:1.1rem ui-monospace,monospace;overflow-wrap:anywhere}[hidden]{display:none}` +
-	`@media(prefers-color-scheme:dark){body{color:#eee;background:#111}:focus-visible{outline-color:#8bf}a{color:#8bf}}`
+	approvalStyle + `@media(prefers-color-scheme:dark){body{color:#eee;background:#111}:focus-visible{outline-color:#8bf}a{color:#8bf}}`
 
 // script asks for passkeys, and moves the token of an invitation from the
 // fragment, which browsers keep to themselves, into the form. Without it
@@ -72,7 +81,7 @@ func hashOf(text string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-var pages = template.Must(template.New("page").Parse(`<!doctype html>
+var pages = template.Must(template.Must(template.New("page").Parse(approvalPages)).Parse(`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><meta name="color-scheme" content="light dark">
 <title>{{.Title}} - Ostiary</title><style>` + style + `</style></head><body><main><h1>{{.Title}}</h1>
 {{if .Problem}}<p class="warn" role="alert" id="problem">{{.Problem}}</p>{{end}}<p class="warn" role="alert" id="said" hidden></p>
@@ -98,8 +107,9 @@ var pages = template.Must(template.New("page").Parse(`<!doctype html>
 {{if .Keys}}<label>Name of a new one <input id="keyname" maxlength="64" value="passkey"></label><button id="add" type="button" hidden>Add a passkey</button>
 {{else}}<p>Passkeys need a host name: this gateway's public URL is a bare address.</p>{{end}}
 <h2>What you may do</h2><p>Roles: {{range .Roles}}{{.}} {{else}}none{{end}}</p><p>Agents that may act for you: {{range .Agents}}<bdi>{{.}}</bdi> {{else}}none{{end}}</p>
-<p>Recovery codes left: {{.Left}}</p><form method="post" action="{{.Action}}"><button>Sign out</button></form>
-{{else}}<p role="status">{{.Text}}</p><p><a href="/login">Sign in</a></p>{{end}}</main><script>{{.Script}}</script></body></html>
+{{if .Decides}}<p><a href="/approvals">Calls that wait for a person</a></p>{{end}}<p>Recovery codes left: {{.Left}}</p><form method="post" action="{{.Action}}"><button>Sign out</button></form>
+{{else if eq .Kind "asked"}}{{template "asked" .}}{{else if eq .Kind "waiting"}}{{template "waiting" .}}{{else if eq .Kind "approval"}}{{template "approval" .}}
+{{else}}<p role="status">{{.Text}}</p><p>{{if .Home}}<a href="/login/account">Your account</a>{{else}}<a href="/login">Sign in</a>{{end}}</p>{{end}}</main><script>{{.Script}}</script></body></html>
 `))
 
 // Script is the page's script, which is ours and needs no escaping.

@@ -1,11 +1,13 @@
 // Package portal is where people sign in: with a passkey, or with a password
 // and a one-time code. It serves the pages below /login, knows who is signed in
-// in which browser, and enrols whom an operator invited.
+// in which browser, and enrols whom an operator invited. The pages below
+// /approvals show calls that wait for a person, and take the decisions.
 //
 // It keeps people as nouns through Store and sessions in memory. It
 // deliberately decides nothing but who somebody is: what they may do is in
-// admin's table of roles, and which agents may act for them in their noun. One
-// factor alone never signs anybody in, and no page tells whether a name exists.
+// admin's table of roles, whether a decision counts is Desk's to say, and which
+// agents may act for them is in their noun. One factor alone never signs anybody
+// in, and no page tells whether a name exists.
 package portal
 
 import (
@@ -38,6 +40,7 @@ type Config struct {
 	Live  *registry.Live
 	Store Store
 	Clock clock.Clock
+	Desk  Desk // nil: no calls wait here
 	Log   func(msg string, err error)
 }
 
@@ -99,6 +102,11 @@ func New(cfg Config) *Portal {
 		"POST /login/logout":        p.logout,
 	} {
 		p.mux.HandleFunc(pattern, h)
+	}
+	if cfg.Desk != nil {
+		p.mux.HandleFunc("GET "+approvalsAt, p.waiting)
+		p.mux.HandleFunc("GET "+approvalsAt+"/{id}", p.approval)
+		p.mux.HandleFunc("POST "+approvalsAt+"/{id}", p.decide)
 	}
 	return p
 }

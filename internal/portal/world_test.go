@@ -27,6 +27,7 @@ type world struct {
 	acts   []auditlog.Act
 	now    time.Time
 	peer   string
+	desk   *desk
 }
 
 func newWorld(t *testing.T) *world {
@@ -37,7 +38,8 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{t: t, ring: ring, live: &registry.Live{}, nouns: map[string]registry.Noun{}, now: time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC), peer: "192.0.2.1:5"}
 	w.live.Swap(registry.NewSnapshot(1, nil, nil, nil, nil, nil))
-	w.portal = New(Config{Origins: func() []string { return []string{"https://gw.test:8443", "https://gw.test:8444"} }, Ring: ring, Live: w.live,
+	w.desk = &desk{calls: map[string]Call{}}
+	w.portal = New(Config{Desk: w.desk, Origins: func() []string { return []string{"https://gw.test:8443", "https://gw.test:8444"} }, Ring: ring, Live: w.live,
 		Store: w, Clock: clock.Fixed(func() time.Time { return w.now }), Log: func(m string, err error) { t.Log(m, err) }})
 	return w
 }
