@@ -37,6 +37,7 @@ func newInit(c *cli) *cobra.Command {
 	f.StringVar(&o.Root, "root", "", "where the root key is: file, passphrase, vault, aws-kms, gcp-kms or pkcs11 (default file)")
 	f.StringArrayVar(&o.RootSet, "root-set", nil, "a key of keys.root for it, KEY=VALUE; secrets as env:NAME or file:PATH; repeatable")
 	f.StringVar(&o.Recovery, "recovery-recipient", "", "seal the root key to this age recipient (age1...) too; new makes one and shows its identity once")
+	f.StringVar(&o.TrustDomain, "trust-domain", "", "SPIFFE trust domain of the gateway's own certificates (default ostiary.local); it cannot be changed later")
 	return cmd
 }
 

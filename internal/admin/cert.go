@@ -85,7 +85,7 @@ func (n NewJoin) String() string { return "join token " + n.ID }
 // GoString hides the token.
 func (n NewJoin) GoString() string { return n.String() }
 
-// CRL is the signed list of revoked certificates.
+// CRL is the signed lists of revoked certificates, one of each issuer.
 type CRL struct {
 	PEM  []byte    `json:"pem"`
 	Next time.Time `json:"next"`
@@ -113,7 +113,7 @@ func (o *operator) certificates(s registry.Store) ([]CertView, error) {
 		return nil, err
 	}
 	add := func(v CertView, revoked bool) {
-		v.SPIFFE = keys.ID(keys.DefaultTenant, v.Kind, v.Name).String()
+		v.SPIFFE = o.cfg.Ring.CA().ID(v.Kind, v.Name).String()
 		v.State = "valid"
 		if !now.Before(v.NotAfter) {
 			v.State = "expired"
@@ -339,19 +339,24 @@ func (o *operator) CreateJoinToken(_ context.Context, r JoinToken) (Done[NewJoin
 	return Done[NewJoin]{!r.DryRun, made, []string{}}, nil
 }
 
-// RevocationList signs the list of revoked certificates that have not expired.
+// RevocationList signs the lists of revoked certificates that have not expired:
+// that of the issuer of agents, then that of the issuer of listeners.
 func (o *operator) RevocationList(context.Context, None) (CRL, error) {
-	der, next, err := o.Admin.Own().CRL()
-	if err != nil {
-		return CRL{}, asError("the revocation list", err)
+	var out CRL
+	for _, use := range []keys.IssuerUse{keys.ForAgents, keys.ForListeners} {
+		der, next, err := o.Admin.Own().CRL(use)
+		if err != nil {
+			return CRL{}, asError("the revocation list", err)
+		}
+		out.PEM, out.Next = append(out.PEM, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der})...), next
 	}
-	return CRL{PEM: pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der}), Next: next}, nil
+	return out, nil
 }
 
-// CRL returns the list of revoked certificates in DER, and when it is to be
-// fetched again. The certificates of an agent that was retired or erased are
+// CRL returns an issuer's list of revoked certificates in DER, and when it is to
+// be fetched again. The certificates of an agent that was retired or erased are
 // not in it: nobody but this gateway takes them.
-func (o Own) CRL() (der []byte, next time.Time, err error) {
+func (o Own) CRL(use keys.IssuerUse) (der []byte, next time.Time, err error) {
 	a := o.admin
 	now := a.cfg.Clock.Now().UTC()
 	all, err := (&operator{Admin: a}).certificates(a.cfg.Store)
@@ -360,7 +365,7 @@ func (o Own) CRL() (der []byte, next time.Time, err error) {
 	}
 	var ended []keys.Ended
 	for _, v := range all {
-		if v.State != "revoked" || !now.Before(v.NotAfter) {
+		if v.State != "revoked" || !now.Before(v.NotAfter) || (v.Kind == "server") != (use == keys.ForListeners) {
 			continue
 		}
 		at := v.CreatedAt
@@ -369,7 +374,7 @@ func (o Own) CRL() (der []byte, next time.Time, err error) {
 		}
 		ended = append(ended, keys.Ended{Serial: v.Serial, At: at})
 	}
-	der, err = a.cfg.Ring.CA().CRL(ended, crlLife, now)
+	der, err = a.cfg.Ring.CA().CRL(use, ended, crlLife, now)
 	return der, now.Add(crlLife), err
 }
 

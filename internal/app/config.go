@@ -121,6 +121,11 @@ type DataListener struct {
 
 // Identity is how callers may prove what they are.
 type Identity struct {
+	// TrustDomain is the SPIFFE trust domain that the gateway's own
+	// certificates name. It is chosen when the gateway is made (ostiary init
+	// --trust-domain) and cannot be changed: another value than that of the
+	// gateway's keys is refused. Default: that of the keys.
+	TrustDomain string `yaml:"trust_domain"`
 	// BuiltinIssuer is the gateway's own OAuth authorization server.
 	BuiltinIssuer BuiltinIssuer `yaml:"builtin_issuer"`
 	// Issuers are outside issuers of access tokens. A subject of theirs is

@@ -37,10 +37,10 @@ func (a *App) component(r *http.Request) (enrol.Component, error) {
 	if registry.Get[registry.Revocation](view, registry.KindRevocation, who.Serial) != nil {
 		return who, errors.New("the certificate is revoked")
 	}
-	if name, err := identity.ComponentOf(leaf, keys.TrustDomain, "server"); err == nil {
+	if name, err := identity.ComponentOf(leaf, a.ring.CA().Domain(), "server"); err == nil {
 		return a.serverComponent(who, name)
 	}
-	v := identity.NewVerifier(a.ring.MatchToken, keys.TrustDomain)
+	v := identity.NewVerifier(a.ring.MatchToken, a.ring.CA().Domain())
 	p, err := v.Verify(r.Context(), identity.Credential{Chain: chain}, view, now)
 	if err != nil {
 		return who, err

@@ -7,13 +7,12 @@ import (
 	"ostiary.dev/ostiary/internal/admin"
 	"ostiary.dev/ostiary/internal/fault"
 	"ostiary.dev/ostiary/internal/identity"
-	"ostiary.dev/ostiary/internal/keys"
 )
 
 // explainToken verifies a token as a call would, with keys fetched for it, and
 // says what came of it. The path says the same to nobody (A07).
 func (a *App) explainToken(ctx context.Context, r admin.ExplainToken) (admin.TokenVerdict, error) {
-	v := identity.NewVerifier(a.ring.MatchToken, keys.TrustDomain)
+	v := a.verifier()
 	v.Own = a.own()
 	var err error
 	if v.Foreign, err = a.foreign(); err != nil {

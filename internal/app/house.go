@@ -15,7 +15,6 @@ import (
 	"ostiary.dev/ostiary/internal/forward"
 	"ostiary.dev/ostiary/internal/gateway"
 	"ostiary.dev/ostiary/internal/identify"
-	"ostiary.dev/ostiary/internal/identity"
 	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/logs"
 	"ostiary.dev/ostiary/internal/oauth"
@@ -94,7 +93,7 @@ func (a *App) newHouse() (*house, error) {
 	l := c.Limits
 	h := &house{budget: quota.NewBudget(int64(l.BufferedBytes)), rate: quota.NewRate(l.CallsPerMinute)}
 	h.forward = a.newForward(h.budget)
-	h.who = &identify.Step{Verifier: identity.NewVerifier(a.ring.MatchToken, keys.TrustDomain), Live: a.live, Clock: a.clock}
+	h.who = &identify.Step{Verifier: a.verifier(), Live: a.live, Clock: a.clock}
 	h.who.Verifier.Own = a.own()
 	var err error
 	if h.who.Verifier.Foreign, err = a.foreign(); err != nil {

@@ -13,6 +13,7 @@ import (
 	"ostiary.dev/ostiary/internal/admin"
 	"ostiary.dev/ostiary/internal/auditlog"
 	"ostiary.dev/ostiary/internal/clock"
+	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/registry"
 )
 
@@ -32,6 +33,7 @@ type InitOptions struct {
 	Follow            string   // data directory of the gateway whose store is followed
 	Root              string   // provider of the root key
 	RootSet           []string // KEY=VALUE of its section, secrets by reference
+	TrustDomain       string   // of the gateway's own certificates
 	Recovery          string   // age recipient that the root key is sealed to as well
 	Environ           func(string) (string, bool)
 	Clock             clock.Clock
@@ -58,6 +60,7 @@ func (o InitOptions) check() error {
 		{"admin-listen", o.AdminListen, address},
 		{"loopback-plaintext", o.LoopbackPlaintext, LoopbackAddress},
 		{"loopback-agent", o.LoopbackAgent, registry.ValidID},
+		{"trust-domain", o.TrustDomain, keys.CheckTrustDomain},
 	} {
 		if one.value == "" {
 			continue
@@ -83,7 +86,7 @@ func (o InitOptions) checkStore() error {
 		return fmt.Errorf("%w: --store postgres and --dsn belong together", errChoice)
 	case (o.Replicas || o.Follow != "") && o.DSN == "":
 		return fmt.Errorf("%w: --replicas and --follow need --store postgres", errChoice)
-	case o.Follow != "" && (o.Replicas || o.Root != "" || o.Recovery != "" || o.LoopbackAgent != ""):
+	case o.Follow != "" && (o.Replicas || o.Root != "" || o.Recovery != "" || o.LoopbackAgent != "" || o.TrustDomain != ""):
 		return fmt.Errorf("%w: with --follow, keys and agents are those of the gateway that is followed", errChoice)
 	case o.DSN == "":
 		return nil
@@ -280,7 +283,11 @@ func (o InitOptions) text() []byte {
 		b.WriteString("  local:   # a loosening: every local program that connects here is this agent\n")
 		fmt.Fprintf(&b, "    address: %s\n    plaintext: loopback\n    agent: %s\n", quote(o.LoopbackPlaintext), quote(o.LoopbackAgent))
 	}
-	b.WriteString("identity:\n  builtin_issuer: {enabled: true}   # people let MCP clients log in; nobody can until you invite them\n")
+	b.WriteString("identity:\n")
+	if o.TrustDomain != "" {
+		fmt.Fprintf(&b, "  trust_domain: %s   # of the gateway's own certificates; cannot be changed\n", quote(o.TrustDomain))
+	}
+	b.WriteString("  builtin_issuer: {enabled: true}   # people let MCP clients log in; nobody can until you invite them\n")
 	o.rootText(&b)
 	if o.Store == driverPostgres {
 		fmt.Fprintf(&b, "store:\n  driver: postgres\n  dsn: %s   # a reference; the connection string is not written here\n", quote(o.DSN))

@@ -114,7 +114,7 @@ func (o InitOptions) makeKeys(dir string) (err error) {
 			return explainRoot(err)
 		}
 	}
-	with.Recovery = o.Recovery
+	with.Recovery, with.Domain = o.Recovery, o.TrustDomain
 	if _, err := keys.CreateWith(dir, with); err != nil {
 		return fmt.Errorf("make keys: %w", explainRoot(err))
 	}

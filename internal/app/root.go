@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"path/filepath"
 	"sync/atomic"
@@ -111,6 +112,10 @@ func (a *App) openKeys(ctx context.Context) error {
 	o.ReadOnly = a.config.Load().follows()
 	if a.ring, err = keys.OpenWith(a.keysAt(), o); err != nil {
 		return explainRoot(err)
+	}
+	if want, have := a.config.Load().Identity.TrustDomain, a.ring.CA().Domain(); want != "" && want != have {
+		return &admin.Error{Code: admin.Invalid, Message: fmt.Sprintf("identity.trust_domain is %s, but the gateway's certificates name %s", want, have),
+			Fix: "write the latter; another trust domain is another gateway: ostiary init --trust-domain"}
 	}
 	return nil
 }

@@ -13,7 +13,6 @@ import (
 
 	"ostiary.dev/ostiary/internal/auditlog"
 	"ostiary.dev/ostiary/internal/identity"
-	"ostiary.dev/ostiary/internal/keys"
 )
 
 // tilesAt is where the logs are served on the admin listener.
@@ -37,7 +36,7 @@ type tiles struct {
 }
 
 func (a *App) newTiles() *tiles {
-	return &tiles{app: a, verify: identity.NewVerifier(a.ring.MatchToken, keys.TrustDomain), seen: map[string]time.Time{}}
+	return &tiles{app: a, verify: a.verifier(), seen: map[string]time.Time{}}
 }
 
 func (t *tiles) ServeHTTP(w http.ResponseWriter, r *http.Request) {

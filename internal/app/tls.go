@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"ostiary.dev/ostiary/internal/identity"
 	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/registry"
 )
@@ -57,10 +58,25 @@ func (a *App) admitted(s tls.ConnectionState) error {
 		return errCertificateRefused
 	case len(leaf.URIs) != 1, leaf.IsCA, !clientAuth(leaf):
 		return errCertificateRefused // another verifier could take another name (T02)
-	case a.certRevoked(leaf):
+	case a.certRevoked(leaf), a.misissued(s.VerifiedChains[0]):
 		return errCertificateRefused
 	}
 	return nil
+}
+
+// misissued reports whether the issuer of listeners signed for somebody who is
+// no server: only its thief does so (T02, TestT02StolenListenerIssuer).
+func (a *App) misissued(chain []*x509.Certificate) bool {
+	if len(chain) < 2 || !keys.SignsListeners(chain[1]) {
+		return false
+	}
+	_, err := identity.ComponentOf(chain[0], a.ring.CA().Domain(), "server")
+	return err != nil
+}
+
+// verifier returns what verifies callers' credentials.
+func (a *App) verifier() *identity.Verifier {
+	return identity.NewVerifier(a.ring.MatchToken, a.ring.CA().Domain())
 }
 
 var errCertificateRefused = errors.New("the certificate is refused")

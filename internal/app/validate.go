@@ -13,6 +13,7 @@ import (
 
 	"ostiary.dev/ostiary/internal/backup"
 	"ostiary.dev/ostiary/internal/egress"
+	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/registry"
 )
 
@@ -50,6 +51,7 @@ func (d *decoder) validate(c *Config) {
 	d.root(c.Keys.Root)
 	d.store(c.Store)
 	d.issuers(c.Identity.Issuers)
+	d.check("identity.trust_domain", c.Identity.TrustDomain, keys.CheckTrustDomain)
 	d.audit(c.Audit)
 	d.approvals(c.Approvals)
 	for i, r := range c.Backup.Recipients {

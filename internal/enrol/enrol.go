@@ -1,6 +1,7 @@
 // Package enrol serves the pages at which programs get and renew their
 // certificates: POST /enrol with a join token, POST /enrol/renew with the
-// certificate that is about to end, and GET /enrol/crl.
+// certificate that is about to end, GET /enrol/crl, and for the issuer of
+// listeners GET /enrol/crl/listeners.
 //
 // It may ask the key ring for signatures and changes rows through Store, each
 // change with its record. It deliberately takes nothing from a certificate
@@ -52,8 +53,8 @@ type Component struct {
 type Store interface {
 	Noun(kind registry.NounKind, id string) (registry.Noun, error)
 	ChangeRows(ctx context.Context, do func(registry.Store) ([]auditlog.Act, error)) error
-	// CRL returns the signed list of revoked certificates, in DER.
-	CRL() (der []byte, next time.Time, err error)
+	// CRL returns an issuer's signed list of revoked certificates, in DER.
+	CRL(use keys.IssuerUse) (der []byte, next time.Time, err error)
 }
 
 // Config is what the pages are made of.
@@ -74,16 +75,17 @@ type Pages struct {
 	mux   *http.ServeMux
 	limit limit
 
-	mu   sync.Mutex // guards list
-	list list
+	mu    sync.Mutex // guards lists
+	lists map[keys.IssuerUse]list
 }
 
 // New returns the pages.
 func New(cfg Config) *Pages {
-	p := &Pages{cfg: cfg, mux: http.NewServeMux()}
+	p := &Pages{cfg: cfg, mux: http.NewServeMux(), lists: map[keys.IssuerUse]list{}}
 	p.mux.HandleFunc("POST /enrol", p.enrol)
 	p.mux.HandleFunc("POST /enrol/renew", p.renew)
-	p.mux.HandleFunc("GET /enrol/crl", p.crl)
+	p.mux.HandleFunc("GET /enrol/crl", p.crl(keys.ForAgents))
+	p.mux.HandleFunc("GET /enrol/crl/listeners", p.crl(keys.ForListeners))
 	return p
 }
 

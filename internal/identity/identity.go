@@ -164,7 +164,7 @@ func (v *Verifier) verify(ctx context.Context, c Credential, s Directory, now ti
 		p.ID, p.Method = c.Local, ByLoopback
 	}
 	if len(c.Chain) > 0 {
-		agent, serial, err := v.certificate(c.Chain[0], s, now)
+		agent, serial, err := v.certificate(c.Chain, s, now)
 		if err != nil {
 			return Principal{}, err
 		}
@@ -256,12 +256,16 @@ func (v *Verifier) token(token string, s Directory, now time.Time) (agent, id st
 // certificate returns the agent of a leaf. The handshake verified the chain;
 // what is checked here again (times, usage) protects a resumed session whose
 // certificate has expired meanwhile (hostile cases T02, T03).
-func (v *Verifier) certificate(leaf *x509.Certificate, s Directory, now time.Time) (agent, serial string, err error) {
+func (v *Verifier) certificate(chain []*x509.Certificate, s Directory, now time.Time) (agent, serial string, err error) {
+	leaf := chain[0]
 	if now.Before(leaf.NotBefore) || !now.Before(leaf.NotAfter) {
 		return "", "", errors.New("the certificate is expired or not yet valid")
 	}
 	if !forClients(leaf) {
 		return "", "", errors.New("the certificate is not for client authentication")
+	}
+	if len(chain) > 1 && keys.SignsListeners(chain[1]) {
+		return "", "", errors.New("the issuer of listeners does not sign for agents")
 	}
 	named, err := AgentOf(leaf, v.domain)
 	if err != nil {

@@ -2,16 +2,11 @@ package keys
 
 import (
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/binary"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/big"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -19,57 +14,67 @@ import (
 	"time"
 )
 
-// TrustDomain is the SPIFFE trust domain of a gateway's own certificates.
+// TrustDomain is the SPIFFE trust domain of a gateway's own certificates, when
+// its operators choose no other.
 const TrustDomain = "ostiary.local"
 
 // Files of the authority: each holds one seal record of a certificate and its
 // private key. The root's certificate stands in clear in ca.pem beside the
 // folder, for clients.
 const (
-	caRootFile    = "ca-root.sealed"
-	caIssuerFile  = "ca-issuer.sealed"
-	caPublicFile  = "ca.pem"
-	caFileLimit   = 64 << 10
-	caRootLife    = 3650 * 24 * time.Hour
-	caIssuerLife  = 365 * 24 * time.Hour
-	caBackdate    = 5 * time.Minute // for clocks that run behind
-	caSerialBytes = 16
+	caRootFile     = "ca-root.sealed"
+	caIssuerFile   = "ca-issuer.sealed"
+	caListenerFile = "ca-listener.sealed"
+	caPublicFile   = "ca.pem"
+	caFileLimit    = 64 << 10
+	caRootLife     = 3650 * 24 * time.Hour
+	caIssuerLife   = 365 * 24 * time.Hour
+	caBackdate     = 5 * time.Minute // for clocks that run behind
+	caSerialBytes  = 16
 )
 
-// CA is the gateway's own certificate authority: a root of ten years whose key
-// is opened only to make an issuer, and one issuer of a year at a time, both
-// constrained to URI names of the trust domain. It is safe for concurrent use.
+// CA is the gateway's own certificate authority: a root of ten years, whose key
+// is opened only to make an issuer and may be taken away altogether, and two
+// issuers of a year at a time: one for agents, one for listeners. It is safe for
+// concurrent use.
 type CA struct {
 	folder string
 	key    sealer
 	root   *x509.Certificate
+	domain string
 	follow bool // another process makes the issuers
 
-	mu     sync.Mutex // guards issuer
-	issuer *signer
+	mu      sync.Mutex // guards the fields below
+	offline bool       // the root's key is not here
+	issuers map[IssuerUse]*signer
 }
 
-// signer is a certificate with its private key.
+// signer is a certificate with its private key; the root's key may be nil.
 type signer struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 }
 
-// createCA makes the root and the first issuer and writes their files.
-func createCA(dir string, key sealer, now time.Time) (*CA, error) {
-	root, err := newRoot(now)
+// createCA makes the root and the first issuers and writes their files.
+func createCA(dir string, key sealer, domain string, now time.Time) (*CA, error) {
+	if domain == "" {
+		domain = TrustDomain
+	}
+	if err := CheckTrustDomain(domain); err != nil {
+		return nil, err
+	}
+	root, err := newRoot(domain, now)
 	if err != nil {
 		return nil, err
 	}
-	c := &CA{folder: Folder(dir), key: key, root: root.cert}
+	c := &CA{folder: Folder(dir), key: key, root: root.cert, domain: domain, issuers: map[IssuerUse]*signer{}}
 	if err := c.save(caRootFile, root); err != nil {
 		return nil, err
 	}
-	if c.issuer, err = newIssuer(root, now); err != nil {
-		return nil, err
-	}
-	if err := c.save(caIssuerFile, c.issuer); err != nil {
-		return nil, err
+	for _, use := range issuerUses {
+		if _, err := c.make(use, root, now); err != nil {
+			return nil, err
+		}
 	}
 	if err := writeFile(filepath.Join(dir, caPublicFile), c.RootPEM(), 0o644); err != nil {
 		return nil, err
@@ -85,12 +90,12 @@ func openCA(dir string, key sealer) (*CA, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.root = root.cert
-	if c.issuer, err = c.load(caIssuerFile); err != nil {
-		return nil, err
+	if len(root.cert.PermittedURIDomains) != 1 {
+		return nil, fmt.Errorf("%s %w: it names no trust domain", caRootFile, ErrDamaged)
 	}
-	if err := c.issuer.cert.CheckSignatureFrom(c.root); err != nil {
-		return nil, fmt.Errorf("%s %w: the root did not sign it", caIssuerFile, ErrDamaged)
+	c.root, c.offline, c.domain = root.cert, root.key == nil, root.cert.PermittedURIDomains[0]
+	if c.issuers, err = c.loadIssuers(); err != nil {
+		return nil, err
 	}
 	public, err := os.ReadFile(filepath.Join(dir, caPublicFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -105,118 +110,89 @@ func openCA(dir string, key sealer) (*CA, error) {
 	return c, nil
 }
 
-func newRoot(now time.Time) (*signer, error) {
-	key, err := newPrivateKey()
-	if err != nil {
-		return nil, err
+// loadIssuers reads the issuers. An authority from before there were two has
+// one, which signs for both until current replaces it.
+func (c *CA) loadIssuers() (map[IssuerUse]*signer, error) {
+	all := map[IssuerUse]*signer{}
+	for _, use := range issuerUses {
+		s, err := c.load(use.file())
+		if use == ForListeners && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if s.key == nil || s.cert.CheckSignatureFrom(c.root) != nil {
+			return nil, fmt.Errorf("%s %w: the root did not sign it", use.file(), ErrDamaged)
+		}
+		all[use] = s
 	}
-	t := authorityTemplate("Ostiary root", now, now.Add(caRootLife))
-	t.MaxPathLen = 1
-	return sign(t, &signer{cert: t, key: key}, key)
+	return all, nil
 }
 
-func newIssuer(root *signer, now time.Time) (*signer, error) {
-	key, err := newPrivateKey()
-	if err != nil {
-		return nil, err
-	}
-	t := authorityTemplate("Ostiary issuer", now, earlier(now.Add(caIssuerLife), root.cert.NotAfter))
-	t.MaxPathLenZero = true
-	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}
-	return sign(t, root, key)
-}
+// ErrIssuerEnded says that an issuer has expired and the root's key, which could
+// make the next one, is not on this machine.
+var ErrIssuerEnded = errors.New("the issuer has ended, and the root's key is not here")
 
-// authorityTemplate is a CA certificate that may only name URIs of the trust
-// domain, so that a stolen issuer cannot speak for another domain's workloads.
-func authorityTemplate(name string, now, until time.Time) *x509.Certificate {
-	return &x509.Certificate{
-		SerialNumber:                newSerial(),
-		Subject:                     pkix.Name{CommonName: name, Organization: []string{"Ostiary gateway"}},
-		NotBefore:                   now.Add(-caBackdate),
-		NotAfter:                    until,
-		KeyUsage:                    x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
-		BasicConstraintsValid:       true,
-		IsCA:                        true,
-		PermittedDNSDomainsCritical: true, // the flag covers every kind of name
-		PermittedURIDomains:         []string{TrustDomain},
-	}
-}
-
-// sign issues t for key by the parent.
-func sign(t *x509.Certificate, parent *signer, key *ecdsa.PrivateKey) (*signer, error) {
-	der, err := x509.CreateCertificate(rand.Reader, t, parent.cert, key.Public(), parent.key)
-	if err != nil {
-		return nil, fmt.Errorf("sign certificate: %w", err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, fmt.Errorf("sign certificate: %w", err)
-	}
-	return &signer{cert: cert, key: key}, nil
-}
-
-func newPrivateKey() (*ecdsa.PrivateKey, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("make certificate key: %w", err)
-	}
-	return key, nil
-}
-
-// newSerial returns 127 random bits with the highest set, so that every serial
-// is 32 hex digits.
-func newSerial() *big.Int {
-	b := make([]byte, caSerialBytes)
-	fillRandom(b)
-	b[0] = b[0]&0x7f | 0x40
-	return new(big.Int).SetBytes(b)
-}
-
-// Serial returns the serial number of a certificate as lower-case hex.
-func Serial(cert *x509.Certificate) string { return cert.SerialNumber.Text(16) }
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
-// current returns the issuer, replaced when half of its life is over.
-func (c *CA) current(now time.Time) (*signer, error) {
+// current returns the issuer, replaced when half of its life is over. Without
+// the root's key it goes on to its end.
+func (c *CA) current(use IssuerUse, now time.Time) (*signer, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	cert := c.issuer.cert
-	if c.follow || now.Before(cert.NotBefore.Add(cert.NotAfter.Sub(cert.NotBefore)/2)) {
-		return c.issuer, nil
+	s := c.issuers[use]
+	if s == nil && (c.follow || c.offline) && outdated(c.issuers[ForAgents], ForAgents) {
+		s = c.issuers[ForAgents] // from before there were two
+	}
+	if c.follow || c.offline {
+		if s == nil || !now.Before(s.cert.NotAfter) {
+			return nil, ErrIssuerEnded
+		}
+		return s, nil
+	}
+	if s != nil && !outdated(s, use) && now.Before(half(s.cert)) {
+		return s, nil
 	}
 	root, err := c.load(caRootFile)
 	if err != nil {
 		return nil, err
 	}
-	next, err := newIssuer(root, now)
+	return c.make(use, root, now)
+}
+
+// make replaces an issuer; whoever calls it holds c.mu or has c alone.
+func (c *CA) make(use IssuerUse, root *signer, now time.Time) (*signer, error) {
+	next, err := newIssuer(use, root, c.domain, now)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.save(caIssuerFile, next); err != nil {
+	if err := c.save(use.file(), next); err != nil {
 		return nil, err
 	}
-	c.issuer = next
+	c.issuers[use] = next
 	return next, nil
 }
 
-// RootPEM returns the root certificate that clients trust.
-func (c *CA) RootPEM() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.root.Raw})
+func half(cert *x509.Certificate) time.Time {
+	return cert.NotBefore.Add(cert.NotAfter.Sub(cert.NotBefore) / 2)
 }
 
-// IssuerPEM returns the certificate of the issuer in use.
-func (c *CA) IssuerPEM(now time.Time) ([]byte, error) {
-	issuer, err := c.current(now)
+// Domain returns the SPIFFE trust domain of the gateway's own certificates.
+func (c *CA) Domain() string { return c.domain }
+
+// RootPEM returns the root certificate that clients trust.
+func (c *CA) RootPEM() []byte { return certPEM(c.root.Raw) }
+
+func certPEM(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+// IssuerPEM returns the certificate of an issuer in use.
+func (c *CA) IssuerPEM(use IssuerUse, now time.Time) ([]byte, error) {
+	issuer, err := c.current(use, now)
 	if err != nil {
 		return nil, err
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issuer.cert.Raw}), nil
+	return certPEM(issuer.cert.Raw), nil
 }
 
 // ClientPool returns a pool that holds the root alone, to verify callers'
@@ -227,82 +203,16 @@ func (c *CA) ClientPool() *x509.CertPool {
 	return pool
 }
 
-// save seals a signer into a file: the certificate's length in four bytes, the
-// certificate, the PKCS #8 key.
-func (c *CA) save(name string, s *signer) error {
-	key, err := x509.MarshalPKCS8PrivateKey(s.key)
-	if err != nil {
-		return fmt.Errorf("save %s: %w", name, err)
-	}
-	plain := binary.BigEndian.AppendUint32(nil, uint32(len(s.cert.Raw)))
-	plain = append(append(plain, s.cert.Raw...), key...)
-	record, err := c.key.seal(caIdentity(name), plain)
-	if err != nil {
-		return fmt.Errorf("save %s: %w", name, err)
-	}
-	return writeFile(filepath.Join(c.folder, name), record, 0o600)
-}
-
-// reseal writes both files anew under the current key.
-func (c *CA) reseal() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, name := range []string{caRootFile, caIssuerFile} {
-		s, err := c.load(name)
-		if err != nil {
-			return err
-		}
-		if err := c.save(name, s); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// load opens what save wrote.
-func (c *CA) load(name string) (*signer, error) {
-	path := filepath.Join(c.folder, name)
-	record, err := readFile(path, caFileLimit)
-	if err != nil {
-		return nil, err
-	}
-	plain, err := c.key.open(caIdentity(name), record)
-	if err != nil || len(plain) < 4 {
-		return nil, fmt.Errorf("%s %w: it does not open under the gateway's key", path, ErrDamaged)
-	}
-	s, err := parseSigner(plain)
-	if err != nil {
-		return nil, fmt.Errorf("%s %w: %v", path, ErrDamaged, err)
-	}
-	return s, nil
-}
-
-func parseSigner(plain []byte) (*signer, error) {
-	n := int64(binary.BigEndian.Uint32(plain))
-	if n > int64(len(plain)-4) {
-		return nil, errors.New("cut short")
-	}
-	cert, err := x509.ParseCertificate(plain[4 : 4+n])
-	if err != nil {
-		return nil, err
-	}
-	key, err := x509.ParsePKCS8PrivateKey(plain[4+n:])
-	if err != nil {
-		return nil, err
-	}
-	private, ok := key.(*ecdsa.PrivateKey)
-	if !ok || !private.PublicKey.Equal(cert.PublicKey) {
-		return nil, errors.New("key and certificate do not belong together")
-	}
-	return &signer{cert: cert, key: private}, nil
-}
-
-func caIdentity(name string) Identity {
-	return Identity{Tenant: DefaultTenant, Kind: "authority", Record: name, Column: "key", Version: "1"}
-}
+// IsRoot reports whether cert is the root.
+func (c *CA) IsRoot(cert *x509.Certificate) bool { return cert != nil && cert.Equal(c.root) }
 
 // ID returns the SPIFFE id of a component: kind is client, server, gateway or
 // person.
-func ID(tenant, kind, name string) *url.URL {
-	return &url.URL{Scheme: "spiffe", Host: TrustDomain, Path: "/tenant/" + tenant + "/" + kind + "/" + name}
+func (c *CA) ID(kind, name string) *url.URL { return idIn(c.domain, DefaultTenant, kind, name) }
+
+// ID is that of a component of a gateway whose trust domain is TrustDomain.
+func ID(tenant, kind, name string) *url.URL { return idIn(TrustDomain, tenant, kind, name) }
+
+func idIn(domain, tenant, kind, name string) *url.URL {
+	return &url.URL{Scheme: "spiffe", Host: domain, Path: "/tenant/" + tenant + "/" + kind + "/" + name}
 }

@@ -176,7 +176,7 @@ func TestIssuerIsReplacedAtHalfLife(t *testing.T) {
 	}
 	issuerAt := func(c *CA, now time.Time) []byte {
 		t.Helper()
-		out, err := c.IssuerPEM(now)
+		out, err := c.IssuerPEM(ForAgents, now)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -263,8 +263,8 @@ func FuzzSigner(f *testing.F) {
 		if len(data) < 4 {
 			return
 		}
-		if s, err := parseSigner(data); err == nil && (s.cert == nil || s.key == nil) {
-			t.Error("accepted without a certificate or a key")
+		if s, err := parseSigner(data); err == nil && (s.cert == nil || s.key != nil && !s.key.PublicKey.Equal(s.cert.PublicKey)) {
+			t.Error("accepted without a certificate, or with another's key")
 		}
 	})
 }

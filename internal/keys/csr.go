@@ -80,6 +80,15 @@ type Component struct {
 	Life       time.Duration
 }
 
+// issuer returns who signs it: a server has host names, which the issuer of
+// agents must not name.
+func (to Component) issuer() IssuerUse {
+	if to.Kind == "server" {
+		return ForListeners
+	}
+	return ForAgents
+}
+
 // Enrol certifies the key of r for a component.
 func (c *CA) Enrol(r Request, to Component, now time.Time) (Issued, error) {
 	if r.public == nil {
@@ -89,7 +98,7 @@ func (c *CA) Enrol(r Request, to Component, now time.Time) (Issued, error) {
 	if err != nil {
 		return Issued{}, err
 	}
-	leaf, issuer, err := c.certify(t, r.public, now)
+	leaf, issuer, err := c.certify(to.issuer(), t, r.public, now)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -102,7 +111,7 @@ func (c *CA) IssueComponent(to Component, now time.Time) (out Issued, keyPEM []b
 	if err != nil {
 		return out, nil, err
 	}
-	leaf, issuer, err := c.issue(t, now)
+	leaf, issuer, err := c.issue(to.issuer(), t, now)
 	if err != nil {
 		return out, nil, err
 	}
@@ -114,16 +123,14 @@ func (c *CA) IssueComponent(to Component, now time.Time) (out Issued, keyPEM []b
 }
 
 func issuedOf(leaf, issuer *x509.Certificate) Issued {
-	chain := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.Raw})
-	chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issuer.Raw})...)
-	return Issued{Chain: chain, Serial: Serial(leaf), NotAfter: leaf.NotAfter}
+	return Issued{Chain: append(certPEM(leaf.Raw), certPEM(issuer.Raw)...), Serial: Serial(leaf), NotAfter: leaf.NotAfter}
 }
 
 // template is the leaf of a component. A server's is for both ends, because it
 // renews itself with it; its id of kind server makes it no client of ours.
 func (c *CA) template(to Component, now time.Time) (*x509.Certificate, error) {
 	t := leafTemplate(to.Life, now)
-	t.URIs = []*url.URL{ID(DefaultTenant, to.Kind, to.Name)}
+	t.URIs = []*url.URL{c.ID(to.Kind, to.Name)}
 	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	switch to.Kind {
 	case "client", "gateway", "person":
@@ -149,26 +156,6 @@ func addHosts(t *x509.Certificate, hosts []string) {
 	}
 }
 
-// certify signs a leaf for a public key.
-func (c *CA) certify(t *x509.Certificate, public crypto.PublicKey, now time.Time) (leaf, issuer *x509.Certificate, err error) {
-	if !t.NotAfter.After(now) {
-		return nil, nil, errors.New("issue certificate: its life must be longer than nothing")
-	}
-	by, err := c.current(now)
-	if err != nil {
-		return nil, nil, fmt.Errorf("issue certificate: %w", err)
-	}
-	t.NotAfter = earlier(t.NotAfter, by.cert.NotAfter)
-	der, err := x509.CreateCertificate(rand.Reader, t, by.cert, public, by.key)
-	if err != nil {
-		return nil, nil, fmt.Errorf("sign certificate: %w", err)
-	}
-	if leaf, err = x509.ParseCertificate(der); err != nil {
-		return nil, nil, fmt.Errorf("sign certificate: %w", err)
-	}
-	return leaf, by.cert, nil
-}
-
 // Backdate is how long before its issue a certificate begins.
 const Backdate = caBackdate
 
@@ -178,10 +165,10 @@ type Ended struct {
 	At     time.Time
 }
 
-// CRL signs the list of revoked certificates, in DER. Its number grows with
-// time; it is to be fetched again after life.
-func (c *CA) CRL(all []Ended, life time.Duration, now time.Time) ([]byte, error) {
-	by, err := c.current(now)
+// CRL signs an issuer's list of revoked certificates, in DER. Its number grows
+// with time; it is to be fetched again after life.
+func (c *CA) CRL(use IssuerUse, all []Ended, life time.Duration, now time.Time) ([]byte, error) {
+	by, err := c.current(use, now)
 	if err != nil {
 		return nil, fmt.Errorf("sign revocation list: %w", err)
 	}

@@ -44,17 +44,21 @@ func (s *subjects) take(other *subjects) {
 	clear(s.names)
 }
 
-// refresh takes the issuer that another process may have made meanwhile.
+// refresh takes the issuers that another process may have made meanwhile.
 func (c *CA) refresh() error {
-	next, err := c.load(caIssuerFile)
+	next, err := c.loadIssuers()
 	if err != nil {
 		return err
 	}
-	if err := next.cert.CheckSignatureFrom(c.root); err != nil {
-		return fmt.Errorf("%s %w: the root did not sign it", caIssuerFile, ErrDamaged)
+	root, err := c.load(caRootFile)
+	if err != nil {
+		return err
+	}
+	if !root.cert.Equal(c.root) {
+		return fmt.Errorf("%s %w: it is another root", caRootFile, ErrDamaged)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.issuer = next
+	c.issuers, c.offline = next, root.key == nil
 	return nil
 }

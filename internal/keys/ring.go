@@ -98,7 +98,7 @@ func fillFolder(dir string, o Options, now time.Time) (*Ring, error) {
 	if ring.subjects, err = createSubjects(folder, ring.state.Load()); err != nil {
 		return nil, err
 	}
-	if ring.ca, err = createCA(dir, purposeKey{ring, Authority}, now); err != nil {
+	if ring.ca, err = createCA(dir, purposeKey{ring, Authority}, o.Domain, now); err != nil {
 		return nil, err
 	}
 	return ring, syncDir(dir)

@@ -42,6 +42,10 @@ type Options struct {
 	// to it too, in keys/root.recovery. Only Create reads it.
 	Recovery string
 
+	// Domain is the trust domain of a new gateway's certificates; "" is
+	// TrustDomain. Only Create reads it.
+	Domain string
+
 	// ReadOnly changes no file: an old format stays as it is, unfinished
 	// changes stay unfinished, and no key or subject can be made. It is for a
 	// second process beside the one that holds the data directory.

@@ -1,0 +1,291 @@
+package keys
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+)
+
+// Errors of an authority whose root is elsewhere.
+var (
+	ErrRootAway  = errors.New("the root's key is not on this machine")
+	ErrNoRequest = errors.New("it is not for a key that was asked for here")
+	ErrBadIssuer = errors.New("the issuer's certificate cannot be used")
+)
+
+// waiting is the file of the key that waits for its certificate.
+func (u IssuerUse) waiting() string {
+	if u == ForListeners {
+		return "ca-listener-next.sealed"
+	}
+	return "ca-issuer-next.sealed"
+}
+
+// AuthorityInfo describes the authority; it holds no secret.
+type AuthorityInfo struct {
+	Domain  string
+	Root    *x509.Certificate
+	Offline bool // the root's key is not here
+	Issuers map[IssuerUse]*x509.Certificate
+	Waiting []IssuerUse // whose next key waits for a certificate
+}
+
+// Describe returns what the authority is made of.
+func (c *CA) Describe() AuthorityInfo {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := AuthorityInfo{Domain: c.domain, Root: c.root, Offline: c.offline, Issuers: map[IssuerUse]*x509.Certificate{}}
+	for _, use := range issuerUses {
+		if s := c.issuers[use]; s != nil {
+			a.Issuers[use] = s.cert
+		}
+		if _, err := c.open(use.waiting()); err == nil {
+			a.Waiting = append(a.Waiting, use)
+		}
+	}
+	return a
+}
+
+// Sealing says to whom an exported root is sealed: exactly one is set.
+type Sealing struct {
+	Recipient  string // age1...
+	Passphrase []byte
+}
+
+// ExportRoot returns the root with its key as an age file, which holds both in
+// PEM. The key stays here until DropRoot.
+func (c *CA) ExportRoot(to Sealing) ([]byte, error) {
+	return c.exportRoot(to, Options{})
+}
+
+func (c *CA) exportRoot(to Sealing, o Options) ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	root, err := c.load(caRootFile)
+	if err != nil {
+		return nil, err
+	}
+	if root.key == nil {
+		return nil, ErrRootAway
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(root.key)
+	if err != nil {
+		return nil, fmt.Errorf("export the root: %w", err)
+	}
+	plain := append(c.RootPEM(), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})...)
+	defer clear(plain)
+	if to.Recipient == "" {
+		o.Passphrase = func() ([]byte, error) { return to.Passphrase, nil }
+		return sealRootAge(plain, o)
+	}
+	r, err := recipient(to.Recipient)
+	if err != nil {
+		return nil, err
+	}
+	return encryptAge(plain, r)
+}
+
+// DropRoot makes both issuers anew, so that they last a year, and removes the
+// root's key from this machine. Copies in backups of the keys stay.
+func (c *CA) DropRoot(now time.Time) error {
+	if c.follow {
+		return ErrReadOnly
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	root, err := c.load(caRootFile)
+	if err != nil {
+		return err
+	}
+	if root.key == nil {
+		return ErrRootAway
+	}
+	for _, use := range issuerUses {
+		if _, err := c.make(use, root, now); err != nil {
+			return err
+		}
+	}
+	if err := c.save(caRootFile, &signer{cert: root.cert}); err != nil {
+		return err
+	}
+	c.offline = true
+	return nil
+}
+
+// RequestIssuers makes the keys of the next issuers and returns requests for
+// their certificates, in PEM. The issuers in use stay until the answer is
+// imported; a second request replaces the first one.
+func (c *CA) RequestIssuers() ([]byte, error) {
+	if c.follow {
+		return nil, ErrReadOnly
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []byte
+	for _, use := range issuerUses {
+		key, err := newPrivateKey()
+		if err != nil {
+			return nil, err
+		}
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			return nil, fmt.Errorf("request an issuer: %w", err)
+		}
+		if err := c.seal(use.waiting(), der); err != nil {
+			return nil, err
+		}
+		csr, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
+			Subject: pkix.Name{CommonName: use.name(), Organization: []string{c.domain}}}, key)
+		if err != nil {
+			return nil, fmt.Errorf("request an issuer: %w", err)
+		}
+		out = append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr})...)
+	}
+	return out, nil
+}
+
+// maxIssuers bounds a file of issuers or of their requests, bytes.
+const maxIssuers = 64 << 10
+
+// ImportIssuers takes certificates, in PEM, that the root made elsewhere for the
+// keys of RequestIssuers. Each must be exactly what this gateway would have made
+// itself or narrower; one that is not changes nothing (TestImportRefuses).
+func (c *CA) ImportIssuers(text []byte, now time.Time) ([]IssuerUse, error) {
+	if c.follow {
+		return nil, ErrReadOnly
+	}
+	certs, err := parseCertificates(text)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := map[IssuerUse]*signer{}
+	for _, cert := range certs {
+		use, s, err := c.matching(cert)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.fits(cert, use, now); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrBadIssuer, err)
+		}
+		if next[use] != nil {
+			return nil, fmt.Errorf("%w: there are two for %s", ErrBadIssuer, use)
+		}
+		next[use] = s
+	}
+	var taken []IssuerUse
+	for _, use := range issuerUses {
+		s := next[use]
+		if s == nil {
+			continue
+		}
+		if err := c.save(use.file(), s); err != nil {
+			return taken, err
+		}
+		c.issuers[use] = s
+		taken = append(taken, use)
+		if err := wipe(filepath.Join(c.folder, use.waiting())); err != nil {
+			return taken, err
+		}
+	}
+	return taken, nil
+}
+
+// matching finds the waiting key that a certificate is for.
+func (c *CA) matching(cert *x509.Certificate) (IssuerUse, *signer, error) {
+	for _, use := range issuerUses {
+		der, err := c.open(use.waiting())
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return "", nil, err
+		}
+		key, err := parseKey(der)
+		if err != nil {
+			return "", nil, fmt.Errorf("%s %w: %v", use.waiting(), ErrDamaged, err)
+		}
+		if key.PublicKey.Equal(cert.PublicKey) {
+			return use, &signer{cert: cert, key: key}, nil
+		}
+	}
+	return "", nil, ErrNoRequest
+}
+
+// fits returns why an issuer that was made elsewhere is not taken.
+func (c *CA) fits(cert *x509.Certificate, use IssuerUse, now time.Time) error {
+	if err := fitsUse(cert, use); err != nil {
+		return err
+	}
+	if cert.PermittedURIDomains[0] != c.domain {
+		return errors.New("it is bound to another trust domain")
+	}
+	if err := cert.CheckSignatureFrom(c.root); err != nil {
+		return errors.New("this gateway's root did not sign it")
+	}
+	if now.Before(cert.NotBefore) || !now.Before(cert.NotAfter) || cert.NotAfter.After(c.root.NotAfter) {
+		return errors.New("it is expired, not yet valid, or outlives the root")
+	}
+	return nil
+}
+
+func parseCertificates(text []byte) ([]*x509.Certificate, error) {
+	blocks, err := pemBlocks(text, "CERTIFICATE")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBadIssuer, err)
+	}
+	var all []*x509.Certificate
+	for _, b := range blocks {
+		cert, err := x509.ParseCertificate(b)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrBadIssuer, err)
+		}
+		all = append(all, cert)
+	}
+	return all, nil
+}
+
+// pemBlocks reads one block for each issuer at most, and nothing else.
+func pemBlocks(text []byte, kind string) ([][]byte, error) {
+	if len(text) > maxIssuers {
+		return nil, errors.New("the file is too long")
+	}
+	var all [][]byte
+	for len(bytes.TrimSpace(text)) > 0 {
+		block, rest := pem.Decode(text)
+		if block == nil || block.Type != kind || len(all) == len(issuerUses) {
+			return nil, fmt.Errorf("expected one or two blocks of %s in PEM", kind)
+		}
+		all, text = append(all, block.Bytes), rest
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("expected one or two blocks of %s in PEM", kind)
+	}
+	return all, nil
+}
+
+// p256 returns the public key of a request that its own key signed.
+func p256(der []byte) (*x509.CertificateRequest, *ecdsa.PublicKey, error) {
+	csr, err := x509.ParseCertificateRequest(der)
+	if err != nil {
+		return nil, nil, ErrRequest
+	}
+	key, ok := csr.PublicKey.(*ecdsa.PublicKey)
+	if !ok || key.Curve != elliptic.P256() {
+		return nil, nil, errors.New("an issuer's key must be P-256")
+	}
+	if csr.CheckSignature() != nil {
+		return nil, nil, ErrRequestSign
+	}
+	return csr, key, nil
+}
