@@ -55,6 +55,7 @@ var floors = map[string]int{
 	"forward":           5,
 	"record":            5,
 	"attest":            5,
+	"protect":           5,
 	"admin":             5, // operators
 	"meter":             5, // metrics and traces
 	"wrapper":           5, // the stdio shim
@@ -74,7 +75,7 @@ var floors = map[string]int{
 }
 
 // verbs are the rooms that are steps of the path.
-var verbs = []string{"admit", "identify", "aggregate", "authorize", "forward", "record", "attest"}
+var verbs = []string{"admit", "identify", "aggregate", "authorize", "protect", "forward", "record", "attest"}
 
 func TestImportsGoDown(t *testing.T) {
 	h := open(t)

@@ -104,9 +104,10 @@ type App struct {
 	guard   *egress.Guard
 	tracer  *meter.Tracer // nil: no traces; its methods then do nothing
 
-	drifted *drifts          // servers to examine again
-	shadow  authorize.Shadow // how policies on trial compare
-	probe   *forward.Step    // examines servers while no data plane runs
+	drifted  *drifts          // servers to examine again
+	shadow   authorize.Shadow // how policies on trial compare
+	profiles atomic.Pointer[profiled]
+	probe    *forward.Step // examines servers while no data plane runs
 
 	ready      func()                 // Serve calls it once, when the data listener accepts
 	bound      atomic.Pointer[string] // Serve sets it: the address that the data listener has

@@ -47,6 +47,8 @@ type Config struct {
 	Policy PolicyConfig `yaml:"policy"`
 	// Approvals says who is told of calls that wait for a person.
 	Approvals ApprovalsConfig `yaml:"approvals"`
+	// Privacy is what becomes of personal data and secrets in messages.
+	Privacy PrivacyConfig `yaml:"privacy"`
 	// Logs is what the gateway prints for its operators, on stderr.
 	Logs Logs `yaml:"logs" source:"any"`
 }

@@ -25,6 +25,9 @@ func (c *Config) fill() {
 	c.Audit.Sync = cmp.Or(c.Audit.Sync, syncEffects)
 	c.Audit.Reserve = cmp.Or(c.Audit.Reserve, 8<<20)
 	c.Audit.WitnessAlarm = cmp.Or(c.Audit.WitnessAlarm, Duration(time.Minute))
+	c.Privacy.Profile = cmp.Or(c.Privacy.Profile, "secrets-only")
+	c.Privacy.OnError = cmp.Or(c.Privacy.OnError, "block")
+	c.Privacy.Expiry = cmp.Or(c.Privacy.Expiry, Duration(720*time.Hour))
 	c.Logs.Format = cmp.Or(c.Logs.Format, "text")
 	c.Logs.Level = cmp.Or(c.Logs.Level, "info")
 	if c.Telemetry.SampleRatio == nil {

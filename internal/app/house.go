@@ -114,6 +114,7 @@ func (a *App) newHouse() (*house, error) {
 	})
 	split := &aggregate.Step{Live: a.live, Handles: a.ring.Handles(), Clock: a.clock, Patience: 5 * time.Second, Version: a.options.Version}
 	receipts := a.newAttest()
+	shown := a.newProtect(h)
 	h.path, err = gateway.New(gateway.Steps{
 		Asked:     receipts.Request,
 		Response:  receipts.Response,
@@ -122,9 +123,11 @@ func (a *App) newHouse() (*house, error) {
 		Read:      a.read,
 		Split:     split.Split,
 		Authorize: h.may.Call,
+		Hide:      shown.Request,
 		Open:      a.begin,
 		Forward:   a.onward(h.forward.Send),
 		Answer:    h.may.Answer,
+		Withhold:  shown.Answer,
 		Return:    h.forward.Return,
 		Close:     a.record.Close,
 		Still:     a.still(h),

@@ -288,6 +288,7 @@ func (o InitOptions) text() []byte {
 		fmt.Fprintf(&b, "  trust_domain: %s   # of the gateway's own certificates; cannot be changed\n", quote(o.TrustDomain))
 	}
 	b.WriteString("  builtin_issuer: {enabled: true}   # people let MCP clients log in; nobody can until you invite them\n")
+	b.WriteString("privacy:\n  profile: secrets-only   # credentials go to no server and reach no client; gdpr-minimal and hipaa-safe-harbor hide people too\n")
 	o.rootText(&b)
 	if o.Store == driverPostgres {
 		fmt.Fprintf(&b, "store:\n  driver: postgres\n  dsn: %s   # a reference; the connection string is not written here\n", quote(o.DSN))

@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// configSource and rootSource are config.go and config_root.go themselves:
+// configSource and its kin are config.go, config_root.go and config_privacy.go themselves:
 // their comments are the schema's descriptions, so that the two cannot differ.
 //
 //go:embed config.go
@@ -21,6 +21,9 @@ var configSource []byte
 
 //go:embed config_root.go
 var rootSource []byte
+
+//go:embed config_privacy.go
+var privacySource []byte
 
 // schemaID names the schema; it is not fetched.
 const schemaID = "https://ostiary.dev/schema/config.json"
@@ -49,7 +52,7 @@ func Schema() ([]byte, error) {
 // fieldDocs returns the comment of each field, as "Type.Field".
 func fieldDocs() (map[string]string, error) {
 	docs := map[string]string{}
-	for _, source := range [][]byte{configSource, rootSource} {
+	for _, source := range [][]byte{configSource, rootSource, privacySource} {
 		if err := docsOf(source, docs); err != nil {
 			return nil, err
 		}

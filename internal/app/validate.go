@@ -54,6 +54,7 @@ func (d *decoder) validate(c *Config) {
 	d.check("identity.trust_domain", c.Identity.TrustDomain, keys.CheckTrustDomain)
 	d.audit(c.Audit)
 	d.approvals(c.Approvals)
+	d.privacy(c.Privacy)
 	for i, r := range c.Backup.Recipients {
 		d.check(fmt.Sprintf("backup.recipients[%d]", i), r, backup.CheckRecipient)
 	}

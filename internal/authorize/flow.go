@@ -148,6 +148,10 @@ func (s *Step) reads(x *exchange.Exchange) {
 	s.flows.note(x, labelsOf(x), s.Clock.Now())
 }
 
+// Found notes labels of what was found in an answer and passes to the caller as
+// it is, beside those of its server and tool.
+func (s *Step) Found(x *exchange.Exchange, labels []string) { s.flows.note(x, labels, s.Clock.Now()) }
+
 // tells reports whether x.Message says only what there is, or that it changed.
 func tells(x *exchange.Exchange) bool {
 	switch x.Message.Method() {

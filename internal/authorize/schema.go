@@ -21,12 +21,13 @@ type schemas struct{ byDigest sync.Map } // digest -> *compiled
 
 // compiled is a tool's schemas and the headers that mirror arguments.
 type compiled struct {
-	schema  *gauges // nil: the tool takes every object
-	output  *gauges // nil: the tool promises no shape of its results
-	plain   *plain  // schema in short, when it is that simple
-	params  []wire.HeaderParam
-	err     error // a schema cannot be used
-	headers error // params breaks the rules of 2026-07-28, where such a tool is not offered
+	schema   *gauges    // nil: the tool takes every object
+	output   *gauges    // nil: the tool promises no shape of its results
+	promised wire.Value // outputSchema as it was written
+	plain    *plain     // schema in short, when it is that simple
+	params   []wire.HeaderParam
+	err      error // a schema cannot be used
+	headers  error // params breaks the rules of 2026-07-28, where such a tool is not offered
 }
 
 // unusable returns why the tool cannot be called in an era, or nil. Calls and
@@ -169,17 +170,43 @@ func (s *Step) output(x *exchange.Exchange) error {
 	if c.output == nil || !v.Exists() || failed {
 		return nil
 	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(v.Raw()))
-	if err != nil {
-		return fault.Wrap(fault.UpstreamBad, err)
-	}
-	if err := c.output.validate(doc, len(v.Raw())); err != nil {
-		f := fault.Newf(fault.UpstreamBad, "The server's result does not fit the tool's output schema%s.", whereOf(err))
+	if err := (&OutputSchema{gauges: c.output}).Validate(v.Raw()); err != nil {
+		f := fault.Newf(fault.UpstreamBad, "The server's result %s.", err)
 		f.Cause = errors.New("result does not fit the output schema") // the library's text holds values
 		return f
 	}
 	return nil
 }
+
+// OutputSchema is what a tool promises about the structure of its results.
+type OutputSchema struct {
+	gauges *gauges
+	text   wire.Value
+}
+
+// Output returns the output schema of a pinned tool, nil when it has none.
+func (s *Step) Output(tool *registry.Tool) *OutputSchema {
+	c := s.schemas.of(tool)
+	if c.output == nil {
+		return nil
+	}
+	return &OutputSchema{c.output, c.promised}
+}
+
+// Validate returns an error when raw does not fit. The error holds no value.
+func (o *OutputSchema) Validate(raw []byte) error {
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
+	if err != nil {
+		return fault.Wrap(fault.Internal, err)
+	}
+	if err := o.gauges.validate(doc, len(raw)); err != nil {
+		return fmt.Errorf("does not fit the tool's output schema%s", whereOf(err))
+	}
+	return nil
+}
+
+// Text returns the schema as the server wrote it.
+func (o *OutputSchema) Text() wire.Value { return o.text }
 
 // compile prepares a definition. A schema that cannot be used makes the whole
 // tool unusable, because what it would let through is not known.
@@ -188,7 +215,7 @@ func compile(definition []byte) *compiled {
 	if err != nil {
 		return &compiled{err: err}
 	}
-	c := &compiled{}
+	c := &compiled{promised: v.Get("outputSchema")}
 	in := v.Get("inputSchema")
 	c.params, c.headers = wire.HeaderParams(in)
 	if c.output, err = newGauges(v.Get("outputSchema")); err != nil {

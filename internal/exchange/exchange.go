@@ -1,13 +1,16 @@
 // Package exchange defines what flows through the gateway: one Exchange per
-// request, and the shape of a step. It has no behaviour, touches nothing, and
-// deliberately carries no maps of any and no context values. Each field names
+// request, and the shape of a step. It has no behaviour but counting,
+// touches nothing, and deliberately carries no maps of any and no context values. Each field names
 // its writer, and says so when it must not be logged.
 package exchange
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"ostiary.dev/ostiary/internal/auditlog"
@@ -120,7 +123,7 @@ type Exchange struct {
 	Principal  identity.Principal  // identify
 	Carried    identity.Carried    // identify: for a server that takes exchanged tokens; never logged
 
-	Request *wire.Message // admit; aggregate rewrites it; nil for Stream and End
+	Request *wire.Message // admit; aggregate and protect rewrite it; nil for Stream and End
 	Fact    wire.Fact     // admit: the table's row for Request
 	Mirrors Mirrors       // admit
 	Session *Session      // admit; nil in the modern era
@@ -162,7 +165,7 @@ type Exchange struct {
 	Dropped  int           // run: answers that did not
 	DropKind fault.Kind    // run: why the first one did not
 
-	RequestSum [32]byte         // record, attest: SHA-256 of the request as it came in; zero when none was read
+	RequestSum [32]byte         // record, attest, protect: SHA-256 of the request as it came in; zero when none was read
 	AnswerSum  [32]byte         // who changes the last answer for its receipt; zero: that of Final
 	StreamSum  [32]byte         // run: running digest of the messages that passed before it
 	Decided    *auditlog.Ticket // record: the opening entry
@@ -172,8 +175,53 @@ type Exchange struct {
 	PartEnds []*auditlog.Ticket // aggregate: the closing entries of parts
 	Place    auditlog.Place     // record: where the newest entry stands that is known to be durable
 
+	Privacy Privacy // protect: what it withheld, hid and restored, in counts
+
 	AsksProof bool                              // attest: the caller wants its receipt with a proof
 	Attest    func(*wire.Message) *wire.Message // attest: puts the receipt into the last message; nil: none is due
+}
+
+// Privacy is what protect did with the content of an exchange: counts, never a
+// value.
+type Privacy struct {
+	Profile  string    // its name; "" = nothing was looked at
+	Counts   []Finding // sorted by leg, type and action
+	Fields   int       // that filters withheld
+	Rows     int       // of lists that filters withheld
+	Blocks   int       // of content that filters withheld
+	Bytes    int       // that filters withheld
+	Restored int       // pseudonyms turned back for a server
+	Unknown  int       // what looks like a pseudonym and is none here
+	Shadow   bool      // counted only: nothing was changed
+	Degraded bool      // the detector failed, and the operator's rule let it pass
+
+	Tails []Tail // protect: the ends of what has passed; never logged
+}
+
+// Tail is the end of the text that passed in one place of an exchange's
+// messages, so that what is split over them is found.
+type Tail struct {
+	Place string // path of the text in its message
+	Text  []byte // decoded
+}
+
+// Finding counts what was found of one type and what became of it.
+type Finding struct {
+	Toward string // "server" or "client"
+	Type   string // of the detector's closed set
+	Action string // of the profile's closed set
+	Count  int
+}
+
+// Add counts n findings.
+func (p *Privacy) Add(toward, kind, action string, n int) {
+	at, found := slices.BinarySearchFunc(p.Counts, Finding{toward, kind, action, 0}, func(a, b Finding) int {
+		return cmp.Or(strings.Compare(a.Toward, b.Toward), strings.Compare(a.Type, b.Type), strings.Compare(a.Action, b.Action))
+	})
+	if !found {
+		p.Counts = slices.Insert(p.Counts, at, Finding{toward, kind, action, 0})
+	}
+	p.Counts[at].Count += n
 }
 
 // Join merges the answers of parts.

@@ -60,6 +60,10 @@ const (
 	StateInvalid       Kind = "state_invalid"
 	CursorInvalid      Kind = "cursor_invalid"
 
+	// protect: content that may not pass, and content that cannot be judged.
+	ContentBlocked Kind = "content_blocked"
+	Unscannable    Kind = "unscannable"
+
 	// limits.
 	RateLimited Kind = "rate_limited"
 	Busy        Kind = "busy"
@@ -129,6 +133,9 @@ var table = map[Kind]entry{
 	ElicitationBlocked: {200, 31025, "The server asked for input in a way that the gateway does not allow."},
 	StateInvalid:       {200, -32602, "The request state is unknown or has expired; start the request again."},
 	CursorInvalid:      {200, -32602, "The cursor is unknown or has expired; start the list again."},
+
+	ContentBlocked: {200, 31026, "The message holds content that may not pass here; take it out and try again."},
+	Unscannable:    {200, 31027, "The content could not be examined, so it is refused."},
 
 	RateLimited: {429, 31030, "Too many requests; try again later."},
 	Busy:        {429, 31031, "Too many requests or streams at once; try again when one has ended."},

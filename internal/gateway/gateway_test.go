@@ -36,6 +36,7 @@ func (w *world) gateway(t *testing.T) *Gateway {
 	g, err := New(Steps{
 		Identify: w.step("identify.Caller"), Read: w.step("admit.Read"), Asked: w.step("attest.Request"), Response: w.step("attest.Response"), Split: w.step("aggregate.Split"),
 		Authorize: w.step("authorize.Call"), Open: w.step("record.Open"), Forward: w.step("forward.Send"),
+		Hide: w.step("protect.Request"), Withhold: w.step("protect.Answer"),
 		Answer: w.step("authorize.Answer"), Return: w.step("forward.Return"),
 		Close: func(context.Context, *exchange.Exchange) error {
 			w.calls = append(w.calls, "record.Close")
@@ -97,7 +98,7 @@ func frames(t *testing.T, raws ...string) iter.Seq2[exchange.Answer, error] {
 const result = `{"jsonrpc":"2.0","id":7,"result":{"content":[]}}`
 
 func TestPathIsThisList(t *testing.T) {
-	want := []string{"identify.Caller", "admit.Read", "attest.Request", "aggregate.Split", "authorize.Call", "record.Open", "forward.Send", "attest.Response", "authorize.Answer",
+	want := []string{"identify.Caller", "admit.Read", "attest.Request", "aggregate.Split", "authorize.Call", "protect.Request", "record.Open", "forward.Send", "attest.Response", "authorize.Answer", "protect.Answer",
 		"record.Close", "attest.Reply"}
 	if got := newPath(Steps{}).Names(); !slices.Equal(got, want) {
 		t.Fatalf("the path is %v, want %v", got, want)
@@ -108,7 +109,7 @@ func TestStepsRunInOrderAndTheAnswerWaitsForTheRecord(t *testing.T) {
 	w := &world{answers: frames(t, result)}
 	x, _ := call(t, w)
 	w.gateway(t).Run(context.Background(), x)
-	want := []string{"identify.Caller", "admit.Read", "attest.Request", "aggregate.Split", "authorize.Call", "record.Open", "forward.Send", "attest.Response", "authorize.Answer",
+	want := []string{"identify.Caller", "admit.Read", "attest.Request", "aggregate.Split", "authorize.Call", "protect.Request", "record.Open", "forward.Send", "attest.Response", "authorize.Answer", "protect.Answer",
 		"record.Close", "attest.Reply", "finish"}
 	if !slices.Equal(w.calls, want) || x.Outcome != exchange.OK || x.Final == nil {
 		t.Fatalf("%v, outcome %s", w.calls, x.Outcome)
@@ -116,7 +117,7 @@ func TestStepsRunInOrderAndTheAnswerWaitsForTheRecord(t *testing.T) {
 }
 
 func TestARefusalStopsThePathAndIsRecorded(t *testing.T) {
-	for _, at := range []string{"identify.Caller", "admit.Read", "attest.Request", "aggregate.Split", "authorize.Call", "record.Open"} {
+	for _, at := range []string{"identify.Caller", "admit.Read", "attest.Request", "aggregate.Split", "authorize.Call", "protect.Request", "record.Open"} {
 		t.Run(at, func(t *testing.T) {
 			w := &world{fail: map[string]error{at: fault.New(fault.Denied)}, answers: frames(t, result)}
 			x, _ := call(t, w)

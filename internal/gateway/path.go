@@ -21,11 +21,13 @@ type Steps struct {
 	Asked     func(context.Context, *exchange.Exchange) error // do they want a proof; the server is not told
 	Split     func(context.Context, *exchange.Exchange) error // /mcp: one part per server
 	Authorize func(context.Context, *exchange.Exchange) error // may they
+	Hide      func(context.Context, *exchange.Exchange) error // what of it the server may see
 	Open      func(context.Context, *exchange.Exchange) error // record it before any effect
 	Forward   func(context.Context, *exchange.Exchange) error // the only step that reaches a server
 
 	Response func(context.Context, *exchange.Exchange) error // no receipt but ours
 	Answer   func(context.Context, *exchange.Exchange) error // may this answer reach them
+	Withhold func(context.Context, *exchange.Exchange) error // what of it they may see
 
 	Return func(context.Context, *exchange.Exchange) error // tells the server x.Back
 	Close  func(context.Context, *exchange.Exchange) error // record how it ended; always runs
@@ -54,6 +56,7 @@ func newPath(s Steps) path {
 			{Name: "attest.Request", Run: s.Asked},
 			{Name: "aggregate.Split", Run: s.Split},
 			{Name: "authorize.Call", Run: s.Authorize},
+			{Name: "protect.Request", Run: s.Hide},
 			{Name: "record.Open", Run: s.Open},
 		},
 		onward: []exchange.Step{
@@ -62,6 +65,7 @@ func newPath(s Steps) path {
 		back: []exchange.Step{
 			{Name: "attest.Response", Run: s.Response},
 			{Name: "authorize.Answer", Run: s.Answer},
+			{Name: "protect.Answer", Run: s.Withhold},
 		},
 	}
 }

@@ -27,7 +27,7 @@ func New(steps Steps, log func(string, *exchange.Exchange, error)) (*Gateway, er
 		"Authorize": steps.Authorize == nil, "Open": steps.Open == nil, "Forward": steps.Forward == nil,
 		"Answer": steps.Answer == nil, "Return": steps.Return == nil, "Close": steps.Close == nil,
 		"Asked": steps.Asked == nil, "Response": steps.Response == nil, "Reply": steps.Reply == nil,
-		"Still": steps.Still == nil, "Passed": steps.Passed == nil, "Done": steps.Done == nil,
+		"Hide": steps.Hide == nil, "Withhold": steps.Withhold == nil, "Still": steps.Still == nil, "Passed": steps.Passed == nil, "Done": steps.Done == nil,
 	} {
 		if missing {
 			return nil, fmt.Errorf("gateway: step %s is missing", name)
@@ -107,6 +107,20 @@ func leg(ctx context.Context, steps []exchange.Step, x *exchange.Exchange) error
 	return nil
 }
 
+// back walks the steps of one answer; a message that one of them withholds goes
+// no further.
+func back(ctx context.Context, steps []exchange.Step, x *exchange.Exchange) error {
+	for i := range steps {
+		if x.Drop != "" {
+			return nil
+		}
+		if err := leg(ctx, steps[i:i+1], x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // answers walks every frame from the server to the caller and keeps the last
 // one back until it is recorded.
 func (g *Gateway) answers(ctx context.Context, x *exchange.Exchange) error {
@@ -160,7 +174,7 @@ func (g *Gateway) answers(ctx context.Context, x *exchange.Exchange) error {
 func (g *Gateway) answer(ctx context.Context, x *exchange.Exchange, a exchange.Answer, gone bool) (bool, error) {
 	x.Event, x.Message, x.Drop, x.Back = a.Event, a.Message, "", nil
 	if x.Message != nil {
-		if err := leg(ctx, g.path.back, x); err != nil {
+		if err := back(ctx, g.path.back, x); err != nil {
 			return true, err
 		}
 	}

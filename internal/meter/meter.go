@@ -35,6 +35,10 @@ type Meters struct {
 	auth      *prometheus.CounterVec
 	sessions  *prometheus.GaugeVec
 	upstream  *prometheus.GaugeVec
+	found     *prometheus.CounterVec
+	withheld  *prometheus.CounterVec
+	unknown   prometheus.Counter
+	failures  prometheus.Counter
 
 	series   sync.Map // key -> *series
 	verdicts sync.Map // verdict -> prometheus.Counter
@@ -88,6 +92,10 @@ func New(reg prometheus.Registerer, c Config) *Meters {
 		auth:      counter("ostiary_auth_failures_total", "Callers that could not be identified.", "reason"),
 		sessions:  gauge("ostiary_sessions_active", "Open sessions and streams.", "transport"),
 		upstream:  gauge("ostiary_upstream_up", "Whether the last contact with a server succeeded.", "server"),
+		found:     counter("ostiary_pii_detections_total", "Findings in messages by what became of them.", "toward", "type", "action"),
+		withheld:  counter("ostiary_filtered_total", "What filters withheld, by kind: fields, rows, blocks, bytes.", "server", "kind"),
+		unknown:   counter("ostiary_pseudonyms_unknown_total", "Texts that look like pseudonyms and are none for their sender.").WithLabelValues(),
+		failures:  counter("ostiary_detector_failures_total", "Messages that the detector failed on.").WithLabelValues(),
 		known:     c.Known,
 	}
 	m.servers.Store(&map[string]bool{})

@@ -23,6 +23,7 @@ func (m *Meters) Observe(x *exchange.Exchange, took time.Duration) {
 		}
 		m.decided(v).Inc()
 	}
+	m.privacy(x)
 	if x.Fault == nil {
 		m.contact(x, true)
 		return

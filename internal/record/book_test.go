@@ -68,6 +68,7 @@ type said struct {
 	Keys     uint64          `json:"keys"`
 	Subjects uint64          `json:"subjects"`
 	Change   json.RawMessage `json:"change"`
+	Privacy  any             `json:"privacy"`
 }
 
 // ended returns the outcome, "" when the entry has none.

@@ -41,6 +41,10 @@ func (e *Entry) part() ([]byte, error) {
 	b = text(b, "person", e.Person)
 	b = text(b, "jti", e.JTI)
 	b = sum(b, "request_sha256", e.Request)
+	b, err := object(b, "privacy", e.Privacy)
+	if err != nil {
+		return nil, err
+	}
 	if e.Closed {
 		b = e.closing(b)
 	}
@@ -51,14 +55,22 @@ func (e *Entry) part() ([]byte, error) {
 	b = text(b, "rows", e.Rows)
 	b = number(b, "keys", int64(e.Keys))
 	b = number(b, "subjects", int64(e.Subjects))
-	if e.Change != nil {
-		change, err := json.Marshal(e.Change)
-		if err != nil {
-			return nil, fmt.Errorf("the detail of an act: %w", err)
-		}
-		b = append(append(b, `,"change":`...), change...)
+	if b, err = object(b, "change", e.Change); err != nil {
+		return nil, err
 	}
 	return append(b, '}'), nil
+}
+
+// object adds a member that encoding/json writes, unless it is nil.
+func object(b []byte, name string, value any) ([]byte, error) {
+	if value == nil {
+		return b, nil
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		return nil, fmt.Errorf("member %s of an entry: %w", name, err)
+	}
+	return append(append(append(append(b, ',', '"'), name...), '"', ':'), text...), nil
 }
 
 // closing adds the members of an outcome.

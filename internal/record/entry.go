@@ -45,6 +45,8 @@ type Entry struct {
 	Request  Sum    // SHA-256 of the request; zero: none was read
 	Leaf     string // server that may stand in the leaf: a registered one
 
+	Privacy any // what protect did, in counts; nil: nothing
+
 	Closed   bool   // the members from here on are there
 	Outcome  string // ok, tool_error, rpc_error, refused, failed, cancelled
 	Reason   string // stable code; for an act, the operator's words
@@ -88,6 +90,7 @@ func entryOf(x *exchange.Exchange, kind auditlog.Kind, began time.Time) Entry {
 		e.Session = x.Session.ID
 	}
 	e.Person, e.JTI = p.Person, clip(p.JTI)
+	e.Privacy = privacyOf(&x.Privacy)
 	if x.View != nil {
 		e.Decision, e.Detail = deny, x.Decision.Reason
 		e.Policy, e.Rules = x.Decision.Policy, clip(strings.Join(x.Decision.Reasons, " "))

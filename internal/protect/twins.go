@@ -1,0 +1,145 @@
+package protect
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"unicode"
+	"unicode/utf8"
+
+	"ostiary.dev/ostiary/internal/privacy"
+	"ostiary.dev/ostiary/internal/wire"
+)
+
+// leastTwin is the shortest value that is looked for elsewhere: what is shorter
+// stands in texts by chance.
+const leastTwin = 6
+
+// twins finds what is hidden in one place of a message and stands in others too,
+// where no key or context gives it away: a result repeats its structure as text.
+// One pass over the message looks for all values at once, so that the time is
+// linear in its size.
+func twins(m *wire.Message, found []finding) []finding {
+	w := newWanted(m.Raw(), found)
+	if len(w.by) == 0 {
+		return nil
+	}
+	var out []finding
+	known, i := slices.Clone(found), 0
+	slices.SortFunc(known, func(a, b finding) int { return a.start - b.start })
+	for spot := range m.Spots() {
+		if spot.End-spot.Start < leastTwin+2 || !spot.Key && spot.Value.Kind() != wire.String {
+			continue
+		}
+		path := ""
+		for at := spot.Start + 1; at+leastTwin < spot.End; {
+			for i < len(known) && known[i].end <= at {
+				i++
+			}
+			if i < len(known) && known[i].start <= at {
+				at = known[i].end
+				continue
+			}
+			f, size := w.at(m.Raw()[:spot.End-1], at)
+			if size == 0 || i < len(known) && known[i].start < at+size {
+				at++
+				continue
+			}
+			if path == "" {
+				path = spot.Path()
+			}
+			if opaque(path) || fixed(path) {
+				break
+			}
+			twin := *f
+			twin.start, twin.end, twin.key, twin.number, twin.path = at, at+size, spot.Key, false, path
+			out = append(out, twin)
+			at += size
+		}
+	}
+	return out
+}
+
+// wanted are the values to look for, by their first bytes.
+type wanted struct {
+	first [1 << 13]byte // a bit for each hash of four bytes that a value begins with
+	by    map[uint32][]needle
+}
+
+type needle struct {
+	bytes []byte // as they stand inside a JSON string
+	f     *finding
+}
+
+// newWanted takes up the values that something was put in the place of. A value
+// is looked for as it stands, and as it stands in JSON inside a string.
+func newWanted(raw []byte, found []finding) *wanted {
+	w := &wanted{by: map[uint32][]needle{}}
+	for i := range found {
+		f := &found[i]
+		if f.text == "" || f.action == privacy.Drop || f.end-f.start < leastTwin {
+			continue
+		}
+		stands := raw[f.start:f.end]
+		w.add(stands, f)
+		if once := wire.Quote(f.value); !bytes.Equal(once[1:len(once)-1], stands) {
+			w.add(once[1:len(once)-1], f)
+		}
+		if bytes.ContainsAny(stands, "\\\"") {
+			twice := wire.Quote(string(stands))
+			w.add(twice[1:len(twice)-1], f)
+		}
+	}
+	return w
+}
+
+func (w *wanted) add(b []byte, f *finding) {
+	if len(b) < leastTwin {
+		return
+	}
+	head := binary.LittleEndian.Uint32(b)
+	for _, n := range w.by[head] {
+		if bytes.Equal(n.bytes, b) {
+			return
+		}
+	}
+	h := hash(head)
+	w.first[h>>3] |= 1 << (h & 7)
+	w.by[head] = append(w.by[head], needle{b, f})
+}
+
+func hash(head uint32) uint32 { return head * 2654435761 >> 16 }
+
+// at returns the finding whose value begins at raw[i], the longest first, and
+// the value's size there; 0 if there is none.
+func (w *wanted) at(raw []byte, i int) (*finding, int) {
+	if i+4 > len(raw) {
+		return nil, 0
+	}
+	head := binary.LittleEndian.Uint32(raw[i:])
+	if h := hash(head); w.first[h>>3]&(1<<(h&7)) == 0 {
+		return nil, 0
+	}
+	var best *finding
+	size := 0
+	for _, n := range w.by[head] {
+		if len(n.bytes) > size && bytes.HasPrefix(raw[i:], n.bytes) && alone(raw, i, i+len(n.bytes)) {
+			best, size = n.f, len(n.bytes)
+		}
+	}
+	return best, size
+}
+
+// alone reports whether raw[i:j] is not a part of a longer word.
+func alone(raw []byte, i, j int) bool {
+	before, _ := utf8.DecodeLastRune(raw[:i])
+	first, _ := utf8.DecodeRune(raw[i:j])
+	last, _ := utf8.DecodeLastRune(raw[i:j])
+	after, _ := utf8.DecodeRune(raw[j:])
+	if i >= 2 && raw[i-2] == '\\' {
+		before = ' ' // the letter of an escape
+	}
+	return !(word(before) && word(first)) && !(word(last) && word(after))
+}
+
+func word(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
