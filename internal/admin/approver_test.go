@@ -235,6 +235,53 @@ func TestApprovalFallsWithApprover(t *testing.T) {
 	}
 }
 
+// TestApprovalsExpire: ten minutes to decide, then five to use; a second later
+// nothing is left, and the sweep says what was never decided and never used.
+func TestApprovalsExpire(t *testing.T) {
+	w := newWorld(t)
+	ready(t, w.admin.As("uid:0"))
+	w.person(t, "pat", nil)
+	start := w.now
+	id := w.asks(t, nil)
+	w.now = start.Add(decideWithin)
+	_, err := approve(w.as("pat", identity.TwoStep), id)
+	if e := refused(t, err, Conflict); !strings.Contains(e.Message, "expired") {
+		t.Errorf("%v", e)
+	}
+	again := w.asks(t, nil)
+	w.now = w.now.Add(decideWithin - time.Second)
+	must[Done[ApprovalView]](t)(approve(w.as("pat", identity.TwoStep), again))
+	use := func(at time.Time) bool {
+		_, ok, err := w.admin.Own().UseApproval(t.Context(), strings.Repeat("a", 64), at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	}
+	if use(w.now.Add(useWithin)) {
+		t.Error("used after its time")
+	}
+	before := len(w.records.entries)
+	if err := w.admin.Own().SweepApprovals(t.Context(), w.now.Add(useWithin)); err != nil {
+		t.Fatal(err)
+	}
+	expired := map[string]bool{}
+	for _, e := range w.records.entries[before:] {
+		expired[e.Subject] = e.Kind == "approval.expired"
+	}
+	if len(expired) != 2 || !expired[id] || !expired[again] {
+		t.Errorf("the record says %+v", w.records.entries[before:])
+	}
+	last := w.asks(t, nil)
+	must[Done[ApprovalView]](t)(approve(w.as("pat", identity.TwoStep), last))
+	if !use(w.now.Add(useWithin - time.Second)) {
+		t.Error("not usable in time")
+	}
+	if use(w.now.Add(useWithin - time.Second)) {
+		t.Error("used twice")
+	}
+}
+
 // TestK08ReviewByAnother: whoever broke the glass does not judge it. While
 // nobody is enrolled, one operator does both, and the record names them twice.
 func TestK08ReviewByAnother(t *testing.T) {

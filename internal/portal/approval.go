@@ -115,7 +115,7 @@ func (p *Portal) approval(w http.ResponseWriter, r *http.Request) {
 func (p *Portal) callView(v Person, c *Call) view {
 	c.Name = visible(c.Name)
 	page := view{Kind: "approval", Title: "A call waits for a person", Action: approvalsAt + "/" + c.ID, Person: v.Name, Call: c, Arguments: shown(c.Arguments)}
-	mine := c.Person == v.Name
+	mine := c.Person == v.Name || c.Person == "" && slices.Contains(v.Agents, c.Agent)
 	switch {
 	case c.State != "pending":
 		page.Title = "A call that waited for a person"
