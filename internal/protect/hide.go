@@ -75,6 +75,15 @@ func (s *Step) scan(ctx context.Context, j *job, raw []byte) (spans []pii.Span, 
 	return j.p.Scanner().ScanJSON(raw), nil
 }
 
+// scanText asks the detector about text that stands in no message.
+func (s *Step) scanText(ctx context.Context, j *job, text []byte) (spans []pii.Span, err error) {
+	if s.c.Scan != nil {
+		return s.scan(ctx, j, text)
+	}
+	defer recovered(&err)
+	return j.p.Scanner().Scan(text), nil
+}
+
 // unscanned does what the profile says about a message that the detector failed
 // on: it blocks unless an operator chose otherwise, which the record shows.
 func (s *Step) unscanned(j *job, m *wire.Message, err error) (*wire.Message, error) {
@@ -379,7 +388,7 @@ func (s *Step) headers(ctx context.Context, x *exchange.Exchange, j *job) error 
 }
 
 func (s *Step) header(ctx context.Context, j *job, text string) error {
-	spans, err := s.scan(ctx, j, wire.Quote(text))
+	spans, err := s.scanText(ctx, j, []byte(text))
 	if err != nil {
 		_, err = s.unscanned(j, nil, err)
 		return err

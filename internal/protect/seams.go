@@ -1,9 +1,11 @@
 package protect
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"ostiary.dev/ostiary/internal/exchange"
 	"ostiary.dev/ostiary/internal/fault"
@@ -14,10 +16,13 @@ import (
 
 // Bounds of what is remembered of an exchange's messages.
 const (
-	tailBytes = 256 // decoded bytes of each place that has passed
-	headBytes = 512 // of a text that are held against them
-	maxTails  = 64  // places; what comes in further ones is looked at by itself
-	maxSeams  = 64  // texts of one message
+	tailBytes = 256  // decoded bytes of each place that has passed
+	headBytes = 512  // of a text that are held against them
+	maxTails  = 64   // places; what comes in further ones is looked at by itself
+	maxBlocks = 1000 // of one result whose seams are looked at
+
+	maxBefore    = 32 // blocks before a seam that count, when each is short
+	maxStructure = 4  // texts of a structure that are held against the last block
 )
 
 // splittable are the types that are looked for over seams: their form proves
@@ -27,80 +32,102 @@ var splittable = []pii.Type{pii.Secret, pii.Email, pii.CreditCard, pii.IBAN, pii
 // errSplitSecret is the cause of the refusal that also ends a stream.
 var errSplitSecret = errors.New("a secret came in parts")
 
-// piece is one text of a message.
-type piece struct{ place, text string }
-
-// seams looks for values that came in parts: over blocks of one message, over
-// its text and its structure, and over the messages of a stream. What completes
-// such a value does not leave, whatever its first part was: a message is
-// refused, and after a secret the stream ends (C06).
+// seams looks for values that came in parts: over blocks of one result, over its
+// text and its structure, and over the messages of a stream. What completes such
+// a value does not leave, whatever its first part was: a message is refused, and
+// after a secret the stream ends (C06).
 func (s *Step) seams(ctx context.Context, j *job, m *wire.Message) error {
-	tails := &j.x.Privacy.Tails
-	last := m.Kind() != wire.Notification && m.Kind() != wire.Request
-	pieces := results(m)
-	if !last {
-		pieces = leaves(m.Params())
+	if m.Kind() == wire.Notification || m.Kind() == wire.Request {
+		return s.onStream(ctx, j, m.Params())
 	}
-	if len(pieces) == 0 || last && len(pieces) == 1 && len(*tails) == 0 {
-		return nil
-	}
-	if last {
-		for _, t := range *tails {
-			if err := s.seam(ctx, j, t.Text, pieces[0].text); err != nil {
+	blocks, structure := results(m.Result())
+	for _, t := range j.x.Privacy.Tails {
+		if len(blocks) > 0 {
+			if err := s.seam(ctx, j, t.Text, textOf(blocks[0])); err != nil {
 				return err
 			}
 		}
-		return s.inARow(ctx, j, pieces)
 	}
-	if err := s.inARow(ctx, j, pieces); err != nil {
-		return err
-	}
-	next := slices.Clone(*tails)
-	for _, p := range pieces {
-		at := slices.IndexFunc(next, func(t exchange.Tail) bool { return t.Place == p.place })
-		if at < 0 {
-			if len(next) < maxTails {
-				next = append(next, exchange.Tail{Place: p.place, Text: tail(nil, p.text)})
-			}
-			continue
-		}
-		if err := s.seam(ctx, j, next[at].Text, p.text); err != nil {
+	for i := 1; i < len(blocks); i++ {
+		if err := s.between(ctx, j, blocks[:i], blocks[i]); err != nil {
 			return err
 		}
-		next[at].Text = tail(next[at].Text, p.text)
 	}
-	*tails = next
+	for _, v := range structure {
+		if err := s.between(ctx, j, blocks, v); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// inARow holds each text against the end of those before it.
-func (s *Step) inARow(ctx context.Context, j *job, pieces []piece) error {
-	var before []byte
-	for i, p := range pieces {
-		if i > 0 {
-			if err := s.seam(ctx, j, before, p.text); err != nil {
-				return err
-			}
-		}
-		before = tail(before, p.text)
+// between holds a text against the ends of those before it. Nothing is decoded
+// where the seam is of two texts that cannot go on in each other.
+func (s *Step) between(ctx context.Context, j *job, before []wire.Value, v wire.Value) error {
+	left := inside(before[len(before)-1])
+	if !joins(left, inside(v)) {
+		return nil
 	}
+	var end []byte
+	for i := max(0, len(before)-maxBefore); i < len(before); i++ {
+		end = tail(end, textOf(before[i]))
+	}
+	return s.seam(ctx, j, end, textOf(v))
+}
+
+// inside returns what stands between a string's quotes.
+func inside(v wire.Value) []byte {
+	raw := v.Raw()
+	return raw[1 : len(raw)-1]
+}
+
+func textOf(v wire.Value) string {
+	text, _ := v.Text()
+	return text
+}
+
+// onStream holds the texts of a message against what passed in the same places
+// before, and remembers their ends.
+func (s *Step) onStream(ctx context.Context, j *job, params wire.Value) error {
+	next, n := slices.Clone(j.x.Privacy.Tails), 0
+	for spot := range params.Spots() {
+		text, is := spot.Value.Text()
+		if spot.Key || !is || text == "" {
+			continue
+		}
+		if n++; n > maxTails {
+			break
+		}
+		place := spot.Path()
+		at := slices.IndexFunc(next, func(t exchange.Tail) bool { return t.Place == place })
+		if at < 0 {
+			if len(next) < maxTails {
+				next = append(next, exchange.Tail{Place: place, Text: tail(nil, text)})
+			}
+			continue
+		}
+		if err := s.seam(ctx, j, next[at].Text, text); err != nil {
+			return err
+		}
+		next[at].Text = tail(next[at].Text, text)
+	}
+	j.x.Privacy.Tails = next
 	return nil
 }
 
 // seam refuses a text that completes what the end of an earlier one began.
 func (s *Step) seam(ctx context.Context, j *job, before []byte, text string) error {
-	if len(before) == 0 || text == "" {
+	if !joins(before, []byte(text)) {
 		return nil
 	}
 	window := append(slices.Clone(before), text[:min(len(text), headBytes)]...)
-	spans, err := s.scan(ctx, j, wire.Quote(string(window)))
+	spans, err := s.scanText(ctx, j, window)
 	if err != nil {
 		_, err = s.unscanned(j, nil, err)
 		return err
 	}
-	edge := len(wire.Quote(string(before))) - 1 // where the text begins inside the quotes
 	for _, sp := range spans {
-		if sp.Start >= edge || sp.End <= edge || !slices.Contains(splittable, sp.Type) {
+		if sp.Start >= len(before) || sp.End <= len(before) || !slices.Contains(splittable, sp.Type) {
 			continue
 		}
 		a := j.p.Decide(j.where, sp.Type, sp.Sub)
@@ -120,6 +147,27 @@ func (s *Step) seam(ctx context.Context, j *job, before []byte, text string) err
 	return nil
 }
 
+// joins is a cheap test before a scan: a value goes on over a seam only where
+// letters, digits or signs of a token meet, or digits with spaces between. An
+// escape counts as a sign.
+func joins(before, text []byte) bool {
+	left, right := bytes.TrimRight(before, " \n\r\t"), bytes.TrimLeft(text, " \n\r\t")
+	if len(left) == 0 || len(right) == 0 {
+		return false
+	}
+	a, b := left[len(left)-1], right[0]
+	if len(left) < len(before) || len(right) < len(text) {
+		return digit(a) && digit(b)
+	}
+	return tokenish(a) && tokenish(b)
+}
+
+func digit(c byte) bool { return '0' <= c && c <= '9' }
+
+func tokenish(c byte) bool {
+	return digit(c) || c|0x20 >= 'a' && c|0x20 <= 'z' || c >= 0x80 || strings.IndexByte(`-_.+/=@:\`, c) >= 0
+}
+
 // tail returns the last bytes of before and text together, cut at a character.
 func tail(before []byte, text string) []byte {
 	if len(text) >= tailBytes {
@@ -133,41 +181,27 @@ func tail(before []byte, text string) []byte {
 	return b
 }
 
-// results returns the texts of a result: those of its blocks, and the first of
-// its structure, where a value can go on that a text began.
-func results(m *wire.Message) []piece {
-	r := m.Result()
-	var out []piece
-	add := func(v wire.Value) {
-		if text, ok := v.Text(); ok && len(out) < maxSeams {
-			out = append(out, piece{"", text})
-		}
-	}
+// results returns the texts of a result's blocks, and the first ones of its
+// structure, where a value can go on that a text began.
+func results(r wire.Value) (blocks, structure []wire.Value) {
 	for _, list := range []string{"content", "contents", "messages"} {
 		for block := range r.Get(list).Elements() {
-			add(block.Get("text"))
-			add(block.At("resource", "text"))
-			add(block.At("content", "text"))
+			for _, v := range []wire.Value{block.Get("text"), block.At("resource", "text"), block.At("content", "text")} {
+				if v.Kind() == wire.String && len(blocks) < maxBlocks {
+					blocks = append(blocks, v)
+				}
+			}
 		}
 	}
-	if len(out) == 0 && !r.Get("structuredContent").Exists() {
-		return nil
+	if len(blocks) == 0 {
+		return nil, nil
 	}
-	return append(out, textsIn(r.Get("structuredContent"), maxSeams-len(out))...)
-}
-
-// leaves returns the texts of a notification or of a server's question.
-func leaves(params wire.Value) []piece { return textsIn(params, maxSeams) }
-
-// textsIn returns the first most strings in v.
-func textsIn(v wire.Value, most int) (out []piece) {
-	for spot := range v.Spots() {
-		if len(out) >= most {
-			break
-		}
-		if text, ok := spot.Value.Text(); ok && !spot.Key {
-			out = append(out, piece{spot.Path(), text})
+	for spot := range r.Get("structuredContent").Spots() {
+		if !spot.Key && spot.Value.Kind() == wire.String {
+			if structure = append(structure, spot.Value); len(structure) == maxStructure {
+				break
+			}
 		}
 	}
-	return out
+	return blocks, structure
 }

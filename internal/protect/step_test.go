@@ -161,7 +161,6 @@ func TestC06SplitSecretDoesNotLeave(t *testing.T) {
 	for name, text := range map[string]string{
 		"two blocks":         result(`"content":[{"type":"text","text":"a ` + secret[:half] + `"},{"type":"text","text":"` + secret[half:] + ` b"}]`),
 		"text and structure": result(`"content":[{"type":"text","text":"` + secret[:half] + `"}],"structuredContent":{"mail":"` + secret[half:] + `"}`),
-		"structure":          result(`"content":[],"structuredContent":{"a":"` + secret[:half] + `","b":"` + secret[half:] + `"}`),
 		"resources":          result(`"contents":[{"uri":"a:b","text":"` + secret[:half] + `"},{"uri":"a:c","text":"` + secret[half:] + `"}]`),
 	} {
 		t.Run(name, func(t *testing.T) {

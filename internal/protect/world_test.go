@@ -71,7 +71,7 @@ type world struct {
 }
 
 // newWorld makes one. The agent's zone and the server's are those of cfg's words.
-func newWorld(t *testing.T, cfg privacy.Config, agentZone, serverZone string) *world {
+func newWorld(t testing.TB, cfg privacy.Config, agentZone, serverZone string) *world {
 	t.Helper()
 	p, err := privacy.Compile(cfg)
 	if err != nil {
@@ -94,12 +94,12 @@ func newWorld(t *testing.T, cfg privacy.Config, agentZone, serverZone string) *w
 }
 
 // call returns the exchange of a call of the tool find.
-func (w *world) call(t *testing.T, arguments string) *exchange.Exchange {
+func (w *world) call(t testing.TB, arguments string) *exchange.Exchange {
 	t.Helper()
 	return w.ask(t, "tools/call", `{"name":"find","arguments":`+arguments+`}`)
 }
 
-func (w *world) ask(t *testing.T, method, params string) *exchange.Exchange {
+func (w *world) ask(t testing.TB, method, params string) *exchange.Exchange {
 	t.Helper()
 	m := parse(t, `{"jsonrpc":"2.0","id":1,"method":"`+method+`","params":`+params+`}`, wire.FromClient)
 	f, ok := wire.Lookup(method, wire.V20251125, wire.FromClient)
@@ -114,7 +114,7 @@ func (w *world) ask(t *testing.T, method, params string) *exchange.Exchange {
 	return x
 }
 
-func parse(t *testing.T, text string, from wire.Side) *wire.Message {
+func parse(t testing.TB, text string, from wire.Side) *wire.Message {
 	t.Helper()
 	m, err := wire.Parse([]byte(text), wire.DefaultLimits(), from)
 	if err != nil {
@@ -124,7 +124,7 @@ func parse(t *testing.T, text string, from wire.Side) *wire.Message {
 }
 
 // answered walks one message of the server and returns what is left of it.
-func (w *world) answered(t *testing.T, x *exchange.Exchange, text string) (string, error) {
+func (w *world) answered(t testing.TB, x *exchange.Exchange, text string) (string, error) {
 	t.Helper()
 	x.Message, x.Drop, x.Back = parse(t, text, wire.FromServer), "", nil
 	err := w.Answer(t.Context(), x)
@@ -134,7 +134,7 @@ func (w *world) answered(t *testing.T, x *exchange.Exchange, text string) (strin
 // result is the answer to a call with the members of a result.
 func result(members string) string { return `{"jsonrpc":"2.0","id":1,"result":{` + members + `}}` }
 
-func wantBlocked(t *testing.T, err error) {
+func wantBlocked(t testing.TB, err error) {
 	t.Helper()
 	if !fault.Is(err, fault.ContentBlocked) {
 		t.Fatalf("got %v, want %s", err, fault.ContentBlocked)
