@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"ostiary.dev/ostiary/internal/auditlog"
@@ -98,7 +99,7 @@ func (o Own) UseApproval(ctx context.Context, hash string, at time.Time) (id str
 		}
 		return nil, errNothing
 	})
-	if err == errNothing {
+	if errors.Is(err, errNothing) {
 		err = nil
 	}
 	return id, ok && err == nil, err
