@@ -1,6 +1,10 @@
 package registry
 
-import "time"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+)
 
 // KindFilter is the kind of filters. A filter's id is the server that its rules
 // are about, or FilterAll.
@@ -21,4 +25,10 @@ type Filter struct {
 	Reason   string    `json:"reason,omitempty"`
 	By       string    `json:"by,omitempty"` // pseudonym of who applied it
 	At       time.Time `json:"at"`
+}
+
+// FilterHash returns the hash of a filter's text.
+func FilterHash(text string) string {
+	h := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(h[:])
 }
