@@ -9,7 +9,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"ostiary.dev/ostiary/internal/fault"
 	"ostiary.dev/ostiary/internal/identity"
 	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/wire"
@@ -458,70 +457,3 @@ func TestChangesCompileNothingAnew(t *testing.T) {
 		t.Error("the set was compiled again")
 	}
 }
-
-func many(b testing.TB, servers, tools, rules int) *registry.Snapshot {
-	var list []registry.Server
-	for i := range servers {
-		srv := registry.Server{ID: fmt.Sprintf("s%d", i), State: registry.Active, Examined: true, Labels: []string{"plain"}}
-		for j := range tools {
-			srv.Tools = append(srv.Tools, registry.Tool{Name: fmt.Sprintf("t%d", j), Access: registry.Read, State: registry.ToolApproved, Definition: fetchDef})
-		}
-		list = append(list, srv)
-	}
-	var text strings.Builder
-	for i := range rules {
-		effect := "permit"
-		if i%3 == 0 {
-			effect = "forbid"
-		}
-		fmt.Fprintf(&text, "@id(\"r%d\") %s (principal in Ostiary::Role::\"r%d\", action in Ostiary::Action::\"read\", resource in Ostiary::Server::\"s%d\") when { resource.labels.contains(\"x%d\") && context has args && context.args has path && context.args.path like \"/srv/%d/*\" };\n",
-			i, effect, i/servers%4, i%servers, i%5, i)
-	}
-	s := registry.NewSnapshot(1, list, []registry.Agent{{ID: "a", State: registry.Active, Roles: []string{"r0", "r1", "r2", "r3"}}}, nil, nil, []registry.Grant{{Agent: "a", Server: "s1", Access: registry.Read}, {Agent: "a", Server: "s0", Access: registry.Read}})
-	return withPolicy(b, s, text.String())
-}
-
-func BenchmarkDecide1000(b *testing.B) {
-	s := many(b, 100, 10, 1000)
-	q := with(b, call("a", "s1", "t1"), `{"path":"/srv/a/b"}`)
-	if d := Decide(s, q); !d.Allow {
-		b.Fatal(d)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		Decide(s, q)
-	}
-}
-
-func BenchmarkFilterTools1000(b *testing.B) {
-	s := many(b, 100, 10, 1000)
-	wide := *s.Server("s1")
-	for i := range 1000 {
-		wide.Tools = append(wide.Tools[:len(wide.Tools):len(wide.Tools)], registry.Tool{Name: fmt.Sprintf("w%d", i), Access: registry.Read, State: registry.ToolApproved, Definition: fetchDef})
-	}
-	wide.Tools = wide.Tools[10:]
-	s = s.With(s.Version()+1, registry.Patch{Servers: []registry.Server{wide}})
-	b.ReportAllocs()
-	for b.Loop() {
-		f := Lister(s)
-		for i := range s.Server("s1").Tools {
-			q := call("a", "s1", s.Server("s1").Tools[i].Name)
-			q.Some, q.Call.Time = true, noon
-			if d := f(q); !d.Allow {
-				b.Fatal(d)
-			}
-		}
-	}
-}
-
-func BenchmarkCompile1000(b *testing.B) {
-	s := many(b, 100, 10, 1000)
-	p := registry.Get[registry.Policy](s, registry.KindPolicy, registry.PolicyActive)
-	for b.Loop() {
-		if _, problems := Compile(s, p.Sources); len(problems) > 0 {
-			b.Fatal(problems[0])
-		}
-	}
-}
-
-var _ = fault.Denied

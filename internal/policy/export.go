@@ -42,7 +42,7 @@ func Export(s *registry.Snapshot, q Query) (*Case, error) {
 		c.rules = append(c.rules, r)
 		out.Policies = append(out.Policies, Rule{ID: r.id, Text: r.text()})
 	}
-	c.merged = reads{extent: extent{call: readCall, has: true, allFacts: true}, args: []string{"*"}}
+	c.merged = merged{extent: extent{call: readCall, has: true, allFacts: true}, args: []string{"*"}}
 	if err := c.setting(); err != nil {
 		return nil, err
 	}

@@ -16,8 +16,8 @@ type look struct {
 	paths bool // some rule that reads arguments compares with what holds a slash
 }
 
-func lookOf(rules []*rule) *look {
-	l := &look{rules: rules}
+func lookOf(rules []*rule) look {
+	l := look{rules: rules}
 	for _, r := range rules {
 		l.paths = l.paths || len(r.reads.args) > 0 && len(r.reads.patterns)+len(r.reads.literals) > 0
 	}

@@ -60,8 +60,15 @@ type reads struct {
 // unknown reports whether what the rule says depends on arguments.
 func (r *reads) unknown() bool { return len(r.args) > 0 || r.call&readFacts != 0 }
 
-// join adds what another rule reads, but for what is looked up rule by rule.
-func (r *reads) join(o *reads) {
+// merged is what the rules of a trial read together. What they compare with is
+// looked up rule by rule.
+type merged struct {
+	extent
+	args, facts []string
+}
+
+// join adds what another rule reads.
+func (r *merged) join(o *reads) {
 	r.call |= o.call
 	r.has, r.labels, r.item, r.allFacts = r.has || o.has, r.labels || o.labels, r.item || o.item, r.allFacts || o.allFacts
 	r.args, r.facts = union(r.args, o.args), union(r.facts, o.facts)

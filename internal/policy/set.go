@@ -47,12 +47,13 @@ type Set struct {
 	hash   string
 	broken string // why every call is refused; "" = it can be used
 	rules  []*rule
-	any    []*rule            // whose scope names neither one server nor one agent
-	home   map[string][]*rule // by the server that the scope names
-	owner  map[string][]*rule // by the agent, of those without a server
-	facts  []string           // that some rule names, sorted
-	whole  bool               // ask every rule: tests compare that with the slice
-	single bool               // ask one rule after the other: tests compare that with all at once
+	any    []*rule                  // whose scope names neither one server nor one agent
+	home   map[string][]*rule       // by the server that the scope names
+	owner  map[string][]*rule       // by the agent, of those without a server
+	facts  []string                 // that some rule names, sorted
+	names  map[types.EntityUID]bool // that some rule's conditions name
+	whole  bool                     // ask every rule: tests compare that with the slice
+	single bool                     // ask one rule after the other: tests compare that with all at once
 }
 
 // Rule is one policy of a set.
@@ -111,7 +112,7 @@ func Compile(s *registry.Snapshot, sources []Source) (*Set, []Problem) {
 // load parses sources. It does not check types: what a policy names may have
 // gone from the registry since it was applied.
 func load(sources []Source) (*Set, []Problem) {
-	set := &Set{hash: registry.PolicyHash(sources), home: map[string][]*rule{}, owner: map[string][]*rule{}}
+	set := &Set{hash: registry.PolicyHash(sources), home: map[string][]*rule{}, owner: map[string][]*rule{}, names: map[types.EntityUID]bool{}}
 	problems := checkSources(sources)
 	if len(problems) > 0 {
 		return nil, problems
@@ -251,6 +252,7 @@ func (s *Set) add(r *rule) {
 	s.rules = append(s.rules, r)
 	r.n = len(s.rules)
 	s.facts = union(s.facts, r.reads.facts)
+	maps.Copy(s.names, r.reads.names)
 	switch {
 	case r.home != "":
 		s.home[r.home] = append(s.home[r.home], r)
@@ -259,145 +261,4 @@ func (s *Set) add(r *rule) {
 	default:
 		s.any = append(s.any, r)
 	}
-}
-
-// place finds the one server or agent that the scope names.
-func (r *rule) place() {
-	switch v := r.ast.Resource.(type) {
-	case ast.ScopeTypeEq:
-		r.home = serverOf(v.Entity)
-	case ast.ScopeTypeIn:
-		r.home = serverOf(v.Entity)
-	case ast.ScopeTypeIsIn:
-		r.home = serverOf(v.Entity)
-	}
-	if r.home == "" {
-		r.home = actionHome(r.ast.Action)
-	}
-	if v, ok := r.ast.Principal.(ast.ScopeTypeEq); ok && v.Entity.Type == typeClient {
-		r.owner = string(v.Entity.ID)
-	}
-}
-
-func actionHome(scope ast.IsActionScopeNode) string {
-	switch v := scope.(type) {
-	case ast.ScopeTypeEq:
-		return serverOf(v.Entity)
-	case ast.ScopeTypeInSet:
-		home := ""
-		for i, e := range v.Entities {
-			server := serverOf(e)
-			if server == "" || i > 0 && server != home {
-				return ""
-			}
-			home = server
-		}
-		return home
-	}
-	return ""
-}
-
-// candidates appends the rules whose scope the trial is in: the slice of the
-// set that decides. What it leaves out could not match
-// (TestSliceAgreesWithWholeSet).
-func (s *Set) candidates(c *trial, out []*rule) []*rule {
-	if s == nil {
-		return out
-	}
-	if s.whole {
-		return append(out, s.rules...)
-	}
-	for _, list := range [...][]*rule{s.any, s.home[c.server.ID], s.owner[c.agent.ID]} {
-		for _, r := range list {
-			if r.inScope(c) {
-				out = append(out, r)
-			}
-		}
-	}
-	return out
-}
-
-// asked returns the facts that some rule of the set names.
-func (s *Set) asked() []string {
-	if s == nil {
-		return nil
-	}
-	return s.facts
-}
-
-func (s *Set) alone() bool { return s != nil && s.single }
-
-// concerns reports whether some permit names, or does not exclude, the agent
-// and the server.
-func (s *Set) concerns(agent *registry.Agent, server string) bool {
-	if s == nil {
-		return false
-	}
-	for _, list := range [...][]*rule{s.any, s.home[server], s.owner[agent.ID]} {
-		for _, r := range list {
-			if !r.forbid && memberOf(r.ast.Principal, agent) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func (r *rule) inScope(c *trial) bool {
-	return actionIn(r.ast.Action, &c.target) && memberOf(r.ast.Principal, c.agent) && resourceIn(r.ast.Resource, c)
-}
-
-func actionIn(scope ast.IsActionScopeNode, t *target) bool {
-	switch v := scope.(type) {
-	case ast.ScopeTypeAll:
-		return true
-	case ast.ScopeTypeEq:
-		return v.Entity == t.action
-	case ast.ScopeTypeIn:
-		return v.Entity == t.action || v.Entity == t.group
-	case ast.ScopeTypeInSet:
-		return slices.Contains(v.Entities, t.action) || slices.Contains(v.Entities, t.group)
-	}
-	return true
-}
-
-// memberOf reports whether an agent is in a scope for principals.
-func memberOf(scope ast.IsScopeNode, agent *registry.Agent) bool {
-	is := func(e types.EntityUID) bool { return e.Type == typeClient && string(e.ID) == agent.ID }
-	in := func(e types.EntityUID) bool {
-		return is(e) || e == tenantUID || e.Type == typeRole && slices.Contains(agent.Roles, string(e.ID))
-	}
-	switch v := scope.(type) {
-	case ast.ScopeTypeAll:
-		return true
-	case ast.ScopeTypeEq:
-		return is(v.Entity)
-	case ast.ScopeTypeIn:
-		return in(v.Entity)
-	case ast.ScopeTypeIs:
-		return v.Type == typeClient
-	case ast.ScopeTypeIsIn:
-		return v.Type == typeClient && in(v.Entity)
-	}
-	return true
-}
-
-func resourceIn(scope ast.IsScopeNode, c *trial) bool {
-	of := c.target.resource
-	in := func(e types.EntityUID) bool {
-		return e == of || e == tenantUID || e.Type == typeServer && string(e.ID) == c.server.ID
-	}
-	switch v := scope.(type) {
-	case ast.ScopeTypeAll:
-		return true
-	case ast.ScopeTypeEq:
-		return v.Entity == of
-	case ast.ScopeTypeIn:
-		return in(v.Entity)
-	case ast.ScopeTypeIs:
-		return v.Type == of.Type
-	case ast.ScopeTypeIsIn:
-		return v.Type == of.Type && in(v.Entity)
-	}
-	return true
 }

@@ -32,7 +32,8 @@ type trial struct {
 
 	rules   []*rule   // that may match, the grant's among them
 	room    [24]*rule // where rules begins
-	merged  reads     // what rules read together
+	merged  merged    // what rules read together
+	known   bool      // in a list: conditions of some rule name the item
 	open    bool      // arguments are not known: judge partially
 	client  *types.Entity
 	item    *itemView
@@ -81,7 +82,7 @@ func (c *trial) weigh(d Decision) Decision {
 		if r.forbid && c.met(r) && r.needs != 0 {
 			continue // it forbids only until a person did their part
 		}
-		switch v := c.judge(r); {
+		switch v := c.recalled(r); {
 		case v == wrong:
 			d.Reasons = []string{r.id}
 			return d.deny(fault.Denied, ReasonPolicyError)

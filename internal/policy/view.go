@@ -77,7 +77,12 @@ func compileGrant(g *registry.Grant) *rule {
 			groups = append(groups, action(string(access)))
 		}
 	}
-	p := ast.Permit().PrincipalEq(uid(typeClient, g.Agent)).ActionInSet(groups...).ResourceIn(uid(typeServer, g.Server))
+	p := ast.Permit().PrincipalEq(uid(typeClient, g.Agent)).ResourceIn(uid(typeServer, g.Server))
+	if len(groups) == 1 {
+		p.ActionIn(groups[0]) // Cedar makes a set anew each time
+	} else {
+		p.ActionInSet(groups...)
+	}
 	var named map[string]bool
 	if len(g.Tools) > 0 {
 		named = map[string]bool{}

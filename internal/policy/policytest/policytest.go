@@ -49,7 +49,7 @@ const Definition = `{"name":"any","inputSchema":{"type":"object","required":["pa
 var (
 	Agents  = []string{"reader", "owner", "guest", "narrow", "gone", "nobody"}
 	Servers = []string{"files", "vault", "post", "raw", "off"}
-	Tools   = []string{"fetch", "wipe", "send", "new", "odd"}
+	Tools   = []string{"fetch", "wipe", "send", "new", "odd", "put", "look"}
 	roles   = []string{"visitor", "staff", "auditor"}
 	labels  = []string{"secret", "health", "plain"}
 	zones   = []string{"intern", "public", ""}
