@@ -25,6 +25,11 @@ type Raw interface {
 	Row(kind, id string) (Row, error) // registry.ErrNotFound
 	Rows(kind string) ([]Row, error)  // of one kind, by id
 	EachRow(fn func(Row) error) error // all rows; fn must not use the Raw
+	// EachRowBut is EachRow without the rows of a kind, which it does not read.
+	EachRowBut(kind string, fn func(Row) error) error
+	// RowsAfter returns at most n rows of a kind, by id, whose ids come after the
+	// given one.
+	RowsAfter(kind, id string, n int) ([]Row, error)
 	InsertRow(Row) error              // registry.ErrExists
 	UpdateRow(old int64, r Row) error // replaces revision old; registry.ErrNotFound, registry.ErrConflict
 	DeleteRow(kind, id string) error  // registry.ErrNotFound

@@ -59,6 +59,9 @@ type Subjects interface {
 	// gone. It needs no key of the subject: it does the same before and after
 	// the key's destruction, and none found is no error.
 	EraseSubject(pseudonym string) (Erased, error)
+	// ErasePseudonyms removes the tokens of those names for good, and returns how
+	// many there were: a copy of a row that somebody puts back stands for nothing.
+	ErasePseudonyms(names []string) (int, error)
 }
 
 // Erased counts the rows that an erasure deleted.

@@ -24,7 +24,7 @@ type memory struct {
 
 func newMemory() *memory { return &memory{rows: map[string]vault.Row{}} }
 
-func (m *memory) Pseudonym(name string) (vault.Row, bool, error) {
+func (m *memory) PseudonymRow(name string) (vault.Row, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.reads++
@@ -32,7 +32,7 @@ func (m *memory) Pseudonym(name string) (vault.Row, bool, error) {
 	return r, ok, nil
 }
 
-func (m *memory) Pseudonyms(prefix, after string, limit int) (out []vault.Row, err error) {
+func (m *memory) PseudonymRows(prefix, after string, limit int) (out []vault.Row, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for name, r := range m.rows {

@@ -42,11 +42,11 @@ func (r Row) place() keys.PseudonymPlace {
 
 // Rows keeps the map. Methods are safe for concurrent use.
 type Rows interface {
-	// Pseudonym returns a row by its name.
-	Pseudonym(name string) (Row, bool, error)
-	// Pseudonyms returns at most limit rows whose names begin with prefix and come
+	// PseudonymRow returns a row by its name.
+	PseudonymRow(name string) (Row, bool, error)
+	// PseudonymRows returns at most limit rows whose names begin with prefix and come
 	// after the given one, in order.
-	Pseudonyms(prefix, after string, limit int) ([]Row, error)
+	PseudonymRows(prefix, after string, limit int) ([]Row, error)
 	// PutPseudonyms adds rows of revision 0 and replaces others that are still of
 	// theirs, all or none; ErrConflict when one is not. They are on stable
 	// storage when it returns.

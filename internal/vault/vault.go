@@ -182,7 +182,7 @@ func (v *Vault) restore(scope, token string) (Value, bool, error) {
 	if value, ok := v.cache.value(name, now); ok {
 		return value, true, nil
 	}
-	row, found, err := v.cfg.Rows.Pseudonym(name)
+	row, found, err := v.cfg.Rows.PseudonymRow(name)
 	if err != nil {
 		return Value{}, false, err
 	}

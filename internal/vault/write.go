@@ -154,13 +154,13 @@ func (v *Vault) plan(items []*item) (*plan, error) {
 
 // decide finds the token of a value that has one, and makes one otherwise.
 func (v *Vault) decide(p *plan, it *item) error {
-	row, found, err := v.cfg.Rows.Pseudonym(it.index)
+	row, found, err := v.cfg.Rows.PseudonymRow(it.index)
 	if err != nil {
 		return err
 	}
 	if found && !it.keyed {
 		value := row
-		if row, found, err = v.cfg.Rows.Pseudonym(v.tokenName(it.scope, row.Token)); err != nil {
+		if row, found, err = v.cfg.Rows.PseudonymRow(v.tokenName(it.scope, row.Token)); err != nil {
 			return err
 		}
 		if !found { // its token was swept: another one takes its place
@@ -226,7 +226,7 @@ func (v *Vault) replace(p *plan, it *item, row Row) error {
 	if it.keyed {
 		return v.make(p, it, 0, row.Revision)
 	}
-	value, found, err := v.cfg.Rows.Pseudonym(it.index)
+	value, found, err := v.cfg.Rows.PseudonymRow(it.index)
 	if err != nil {
 		return err
 	}

@@ -535,3 +535,25 @@ func TestLogAttacks(t *testing.T) {
 		}}
 	})
 }
+
+// BenchmarkPseudonyms is what the map costs on a server beside this process.
+func BenchmarkPseudonyms(b *testing.B) {
+	if shared == nil {
+		b.Skip(pgtest.ErrMissing)
+	}
+	ring, err := keys.Create(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := config(shared.Database(b, "ENCODING 'UTF8' LOCALE 'C'"))
+	db, err := Create(c)
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, err := sealed.Open(db, ring)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	storetest.BenchPseudonyms(b, s, ring)
+}

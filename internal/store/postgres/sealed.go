@@ -32,6 +32,16 @@ func (r rows) Rows(kind string) ([]store.Row, error) {
 
 // EachRow hands every row to fn, by kind and id.
 func (r rows) EachRow(fn func(store.Row) error) error {
+	return r.eachRow(fn, "SELECT kind, id, revision, body FROM sealed_row ORDER BY kind, id")
+}
+
+// EachRowBut leaves out a kind, which may have very many rows: the ranges on both
+// sides of it are read, by the index.
+func (r rows) EachRowBut(kind string, fn func(store.Row) error) error {
+	return r.eachRow(fn, "SELECT kind, id, revision, body FROM sealed_row WHERE kind < $1 OR kind > $1 ORDER BY kind, id", kind)
+}
+
+func (r rows) eachRow(fn func(store.Row) error, query string, args ...any) error {
 	visit := func(row scanner) (none struct{}, err error) {
 		v, err := scanRow(row)
 		if err == nil {
@@ -39,10 +49,19 @@ func (r rows) EachRow(fn func(store.Row) error) error {
 		}
 		return none, err
 	}
-	if _, err := list(r.h, visit, "SELECT kind, id, revision, body FROM sealed_row ORDER BY kind, id"); err != nil {
+	if _, err := list(r.h, visit, query, args...); err != nil {
 		return fmt.Errorf("read every row: %w", err)
 	}
 	return nil
+}
+
+// RowsAfter returns some rows of a kind, by id.
+func (r rows) RowsAfter(kind, id string, n int) ([]store.Row, error) {
+	out, err := list(r.h, scanRow, "SELECT kind, id, revision, body FROM sealed_row WHERE kind = $1 AND id > $2 ORDER BY id LIMIT $3", kind, id, n)
+	if err != nil {
+		return nil, fmt.Errorf("read %s rows: %w", kind, err)
+	}
+	return out, nil
 }
 
 // InsertRow adds a row.

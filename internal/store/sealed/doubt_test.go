@@ -37,11 +37,11 @@ func (d *torn) InTx(fn func(store.Raw) error) error {
 	return d.lost
 }
 
-func (d *torn) EachRow(fn func(store.Row) error) error {
+func (d *torn) EachRowBut(kind string, fn func(store.Row) error) error {
 	if d.read != nil {
 		return d.read
 	}
-	return d.DB.EachRow(fn)
+	return d.DB.EachRowBut(kind, fn)
 }
 
 // TestLostCommit: when the acknowledgement of a commit is lost, the rows are

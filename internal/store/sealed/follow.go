@@ -37,5 +37,5 @@ func (s *Store) reload() error {
 		}
 	}
 	s.ledger, s.refuse = l, nil
-	return nil
+	return s.readErased()
 }

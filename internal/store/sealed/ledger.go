@@ -50,10 +50,11 @@ func newLedger() *ledger {
 	return l
 }
 
-// readLedger takes the marks of all stored rows.
+// readLedger takes the marks of all stored rows but pseudonyms, which stand by
+// themselves (pseudonyms.go).
 func readLedger(raw store.Raw) (*ledger, error) {
 	l, all := newLedger(), changes{}
-	err := raw.EachRow(func(r store.Row) error {
+	err := raw.EachRowBut(kindPseudonym, func(r store.Row) error {
 		m := markOf(r)
 		all[key{r.Kind, r.ID}] = &m
 		return nil

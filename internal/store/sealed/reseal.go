@@ -21,13 +21,16 @@ const resealAtOnce = 64
 var sealedIn = map[registry.NounKind]string{registry.KindCredential: "settings", registry.KindUpstream: "state"}
 
 // Reseal seals what is stored under the key of a purpose anew: every row
-// (keys.Rows), or what rows hold of servers' secrets and of credentials and
-// tokens for servers (keys.UpstreamCredentials): what it left out would be lost
-// with the old key.
+// (keys.Rows), what rows hold of servers' secrets and of credentials and tokens
+// for servers (keys.UpstreamCredentials), or the values behind pseudonyms
+// (keys.Pseudonyms): what it left out would be lost with the old key.
 // Revisions stay, so nobody's change is refused for it. It works in small
 // transactions and may be cut short and repeated. progress may be nil.
 func (s *Store) Reseal(ctx context.Context, p keys.Purpose, progress func(done, total int)) error {
-	kinds := []string{kindServer, kindAgent, kindToken, kindCertificate, kindGrant, kindMeta, kindNoun}
+	if p == keys.Pseudonyms {
+		return s.resealPseudonyms(ctx, p, progress)
+	}
+	kinds := []string{kindServer, kindAgent, kindToken, kindCertificate, kindGrant, kindMeta, kindNoun, kindErased}
 	anew := (*tx).resealRow
 	if p == keys.UpstreamCredentials {
 		kinds, anew = []string{kindServer, kindNoun}, (*tx).resealInner
@@ -57,6 +60,9 @@ func (s *Store) Reseal(ctx context.Context, p keys.Purpose, progress func(done, 
 		if done += len(some); progress != nil {
 			progress(done, len(todo))
 		}
+	}
+	if p == keys.Rows {
+		return s.resealPseudonyms(ctx, p, nil)
 	}
 	return nil
 }

@@ -36,6 +36,7 @@ type Store struct {
 	ledger *ledger    // of the rows as they are committed
 	doubt  *doubt     // a commit whose outcome is not known yet
 	held   map[key]held
+	erased erased  // pseudonyms that must not come back; has a lock of its own
 	refuse error   // the rows are not those that the control log describes
 	follow bool    // another process changes the rows
 	found  []error // damage that nobody was told of yet
@@ -63,6 +64,9 @@ func (s *Store) open() (err error) {
 		return err
 	}
 	if err := s.sealClear(); err != nil {
+		return err
+	}
+	if err := s.readErased(); err != nil {
 		return err
 	}
 	return s.raw.Scrub()
@@ -117,6 +121,7 @@ func (s *Store) inTx(fn func(*tx) error) (err error) {
 	switch {
 	case err == nil:
 		s.ledger.merge(t.changes)
+		s.erased.add(t.erased)
 		return nil
 	case !ran || len(t.changes) == 0:
 		return err
@@ -152,6 +157,9 @@ func (s *Store) settle() error {
 	case s.ledger.digest(nil):
 	case s.doubt.next.digest(nil):
 		s.ledger = s.doubt.next
+		if err := s.readErased(); err != nil {
+			return err
+		}
 	default:
 		return s.damaged(&store.Damage{Why: "the rows are neither those before nor those after an interrupted change"})
 	}

@@ -11,6 +11,7 @@ import (
 	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/store"
+	"ostiary.dev/ostiary/internal/vault"
 )
 
 // The kinds of rows, a closed set.
@@ -22,6 +23,8 @@ const (
 	kindGrant       = "grant"
 	kindMeta        = "meta"
 	kindNoun        = "noun"
+	kindPseudonym   = vault.Kind
+	kindErased      = "erased" // pseudonyms that must not come back
 )
 
 // tx is the Store inside a transaction, and what reads outside one go through.
@@ -33,10 +36,11 @@ type tx struct {
 	counts   map[string]int // rows of a kind, more or less than committed
 	recorded bool           // the digest was asked for after the last change
 	touched  registry.Touched
+	erased   map[string]int64 // pseudonyms that it erased, and when they were made
 }
 
 func (s *Store) over(raw store.Raw) *tx {
-	return &tx{Rows: raw, s: s, raw: raw, changes: changes{}, counts: map[string]int{}}
+	return &tx{Rows: raw, s: s, raw: raw, changes: changes{}, counts: map[string]int{}, erased: map[string]int64{}}
 }
 
 // InTx joins the transaction.

@@ -20,6 +20,7 @@ func Raw(t *testing.T, fresh func(t *testing.T) RawOpener) {
 		"RowRefusals":      rowRefusals,
 		"RowCompareAndSet": rowCompareAndSet,
 		"RowTransactions":  rowTransactions,
+		"RowRanges":        rowRanges,
 		"Clear":            clearTables,
 		"Closed":           rawClosed,
 	}
@@ -67,6 +68,33 @@ func rowRoundTrip(t *testing.T, open RawOpener) {
 	none, err := db.Rows("c")
 	must(t, err)
 	same(t, len(none), 0)
+	must(t, db.Close())
+}
+
+// rowRanges: rows of a kind come in parts, and one kind can be left out.
+func rowRanges(t *testing.T, open RawOpener) {
+	db := open(t)
+	rows := []store.Row{sealedRow("a", "x", "1"), sealedRow("b", "t1", "2"), sealedRow("b", "t2", "3"), sealedRow("b", "v1", "4"), sealedRow("c", "x", "5")}
+	for _, r := range rows {
+		must(t, db.InsertRow(r))
+	}
+	for _, c := range []struct {
+		after string
+		n     int
+		want  []store.Row
+	}{{"", 2, rows[1:3]}, {"t", 9, rows[1:4]}, {"t1", 1, rows[2:3]}, {"t2", 9, rows[3:4]}, {"v1", 9, nil}, {"", 0, nil}} {
+		got, err := db.RowsAfter("b", c.after, c.n)
+		must(t, err)
+		same(t, got, c.want)
+	}
+	var got []store.Row
+	keep := func(r store.Row) error { got = append(got, r); return nil }
+	must(t, db.EachRowBut("b", keep))
+	same(t, got, []store.Row{rows[0], rows[4]})
+	got = nil
+	must(t, db.EachRowBut("none", keep))
+	same(t, got, rows)
+	want(t, db.EachRowBut("b", func(store.Row) error { return errWanted }), errWanted)
 	must(t, db.Close())
 }
 

@@ -44,6 +44,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		"Closed":           closed,
 	}
 	maps.Copy(suite, nounTests())
+	maps.Copy(suite, pseudonymTests())
 	for name, test := range suite {
 		t.Run(name, func(t *testing.T) { test(t, fresh(t)) })
 	}
