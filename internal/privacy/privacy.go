@@ -83,7 +83,7 @@ type Where struct {
 	Server  string // whose call it is, in both directions
 	Tool    string
 	Purpose string
-	Path    string // JSON pointer (RFC 6901) below arguments or the result; "" if not told
+	Path    string // below the arguments or the result, as wire.Spot writes it: to[*].email
 }
 
 // Finding is one value to be transformed.

@@ -1,6 +1,7 @@
 package privacy
 
 import (
+	"slices"
 	"time"
 
 	"ostiary.dev/ostiary/internal/pii"
@@ -8,54 +9,159 @@ import (
 
 // Profile is a compiled Config. It is safe for concurrent use.
 type Profile struct {
-	cfg     Config
-	scanner *pii.Scanner
+	cfg      Config
+	base     *builtin
+	keyed    bool
+	fixed    map[pii.Type]string
+	rules    map[pii.Type][]*rule // the first one that matches decides
+	ordered  []*rule              // every rule once, as written
+	restore  []restore
+	patterns map[string]bool
+	scanner  *pii.Scanner
 }
 
-// Compile checks cfg and returns its profile, or every problem at once, each
-// with the path of its key: "profiles.support.rules[2].types[0]".
-func Compile(cfg Config) (*Profile, error) {
-	s, err := pii.New(pii.Config{Types: []pii.Type{pii.Secret}, Patterns: cfg.Patterns})
-	if err != nil {
-		return nil, err
+// restore is a compiled RestoreRule.
+type restore struct {
+	RestoreRule
+	types map[pii.Type]bool
+	paths []path
+}
+
+// order files the rules under their types, the last one first.
+func (p *Profile) order(rules []*rule) {
+	p.ordered, p.rules = rules, map[pii.Type][]*rule{}
+	for _, r := range slices.Backward(rules) {
+		for t, on := range r.types {
+			if on {
+				p.rules[t] = append(p.rules[t], r)
+			}
+		}
 	}
-	return &Profile{cfg: cfg, scanner: s}, nil
+}
+
+// look makes the scanner: a type on which nothing acts is not looked for, and not
+// paid for.
+func (p *Profile) look(patterns []pii.Pattern) error {
+	var types []pii.Type
+	for _, t := range pii.Types() {
+		if p.acts(t) {
+			types = append(types, t)
+		}
+	}
+	var err error
+	p.scanner, err = pii.New(pii.Config{Types: types, Patterns: patterns})
+	return err
+}
+
+// acts reports whether anything may become of findings of t.
+func (p *Profile) acts(t pii.Type) bool {
+	if p.base.act(t, "", false) != Keep || slices.ContainsFunc(p.rules[t], func(r *rule) bool { return r.action != Keep }) {
+		return true
+	}
+	for f := range p.base.subs {
+		if f.typ == t {
+			return true
+		}
+	}
+	return false
 }
 
 // Name returns the profile's name.
 func (p *Profile) Name() string { return p.cfg.Profile }
 
+// Base returns the name of the profile that ships which it extends, or is.
+func (p *Profile) Base() string { return p.base.name }
+
 // Scanner returns the scanner of the types that some rule acts on, and no other.
 func (p *Profile) Scanner() *pii.Scanner { return p.scanner }
 
-// Zone returns how far a component of the zone word of is trusted.
-func (p *Profile) Zone(of string) Zone { return ZoneMinimal }
+// Zone returns how far a component of the zone word of is trusted. The four
+// words stand for themselves where the configuration says nothing else; any
+// other word, and none, is minimal.
+func (p *Profile) Zone(of string) Zone {
+	if z := p.cfg.Zones[of]; z.Known() {
+		return z
+	}
+	if z := Zone(of); z.Known() {
+		return z
+	}
+	return ZoneMinimal
+}
 
 // Shadow reports whether findings are counted only.
 func (p *Profile) Shadow() bool { return p.cfg.Shadow }
 
 // OnError says what a failed scan or transform does: Block, Flag or Redact.
-func (p *Profile) OnError() Action { return Block }
+func (p *Profile) OnError() Action {
+	switch p.cfg.OnError {
+	case "flag":
+		return Flag
+	case "redact":
+		return Redact
+	}
+	return Block
+}
 
-// Scope names the parts of a pseudonym's scope, in a fixed order.
-func (p *Profile) Scope() []string { return []string{"tenant", "session"} }
+// Scope names the parts of a pseudonym's scope, in a fixed order; the tenant is
+// always one.
+func (p *Profile) Scope() []string {
+	want := p.cfg.Scope
+	if len(want) == 0 {
+		want = p.base.scope
+	}
+	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return s != "tenant" && !slices.Contains(want, s) })
+}
 
 // Keyed reports whether pseudonyms are made by a key (HMAC) or drawn.
-func (p *Profile) Keyed() bool { return false }
+func (p *Profile) Keyed() bool { return p.keyed }
 
 // Expiry returns how long pseudonyms live; 0 is the vault's own.
 func (p *Profile) Expiry() time.Duration { return p.cfg.Expiry }
 
-// Loosenings names every rule that lets more through than the built-in profile
-// it extends, for the log at start.
-func (p *Profile) Loosenings() []string { return nil }
-
 // Decide returns what becomes of a finding of typ and sub. It does not allocate.
 func (p *Profile) Decide(w Where, typ pii.Type, sub string) Action {
-	if typ == pii.Secret && w.Toward == Client {
-		return Redact
+	if w.Toward != Server && w.Toward != Client {
+		return Block
 	}
-	return Block
+	if !w.Zone.Known() {
+		w.Zone = ZoneMinimal
+	}
+	for _, r := range p.rules[typ] {
+		if r.matches(w, sub) {
+			return r.in(w.Zone, typ)
+		}
+	}
+	return p.table(w, typ, sub)
+}
+
+// table is Decide without the operator's rules. A secret is blocked toward a
+// server and redacted toward a client, whatever the profile: the one sends a
+// credential of the caller's away, the other answers a call that was allowed.
+func (p *Profile) table(w Where, typ pii.Type, sub string) Action {
+	if typ == pii.Secret {
+		if w.Toward == Client && w.Zone != ZoneSealed {
+			return Redact
+		}
+		return Block
+	}
+	return narrow(p.base.act(typ, sub, p.patterns[sub]), w.Zone, typ)
+}
+
+func (r *rule) matches(w Where, sub string) bool {
+	return (len(r.zones) == 0 || slices.Contains(r.zones, w.Zone)) &&
+		(len(r.toward) == 0 || slices.Contains(r.toward, w.Toward)) &&
+		(len(r.subs) == 0 || slices.Contains(r.subs, sub)) &&
+		anyOf(r.servers, w.Server) && anyOf(r.tools, w.Tool) && anyOf(r.purposes, w.Purpose) && anyPath(r.paths, w.Path)
+}
+
+// in is the rule's action in a zone. A rule that names its zones is meant there
+// as it stands; any other one is narrowed like the table, but that what it
+// blocks or drops stays so toward the zone clear.
+func (r *rule) in(z Zone, typ pii.Type) Action {
+	if len(r.zones) > 0 || z == ZoneClear && (typ == pii.Secret || r.action == Block || r.action == Drop) {
+		return r.action
+	}
+	return narrow(r.action, z, typ)
 }
 
 // Labels returns the label that a finding of typ sets.
@@ -63,8 +169,51 @@ func (p *Profile) Labels(typ pii.Type) string { return Labels(typ) }
 
 // Restores reports whether a pseudonym of typ becomes its value again at w: in
 // arguments toward a server of the zone clear which a rule names. Secrets never.
-func (p *Profile) Restores(w Where, typ pii.Type) bool { return false }
+// The attack: a server asks the model to repeat pseudonyms into its own
+// arguments and would get clear values (TestRestoreIsNarrow).
+func (p *Profile) Restores(w Where, typ pii.Type) bool {
+	if w.Toward != Server || w.Zone != ZoneClear || typ == pii.Secret {
+		return false
+	}
+	for i := range p.restore {
+		r := &p.restore[i]
+		if r.types[typ] && anyOf(r.Servers, w.Server) && anyOf(r.Tools, w.Tool) && anyOf(r.Purposes, w.Purpose) && anyPath(r.paths, w.Path) {
+			return true
+		}
+	}
+	return false
+}
 
 // Shaped returns what to do in place of a where the receiver's schema leaves no
-// room for a pseudonym's text.
-func (p *Profile) Shaped(a Action, f Finding) Action { return Block }
+// room for a pseudonym's text or a type in brackets. Outside Safe Harbor dates
+// are shifted, numbers go through FF1 where they are long enough, and all else
+// becomes an invented value. Safe Harbor allows a value that is the same for
+// everybody, and no date at all. What was redacted becomes such a value
+// everywhere: the reader is entitled to nothing that tells two people apart.
+func (p *Profile) Shaped(a Action, f Finding) Action {
+	if f.Schema.Free() {
+		return a
+	}
+	switch a {
+	case Redact, Mask:
+		return p.constant(f)
+	case Token, Hash, SIV:
+		switch {
+		case p.base.strict:
+			return p.constant(f)
+		case f.Type == pii.DateTime:
+			return Shift
+		case slices.Contains(digits, f.Type) && len(onlyDigits(f.Value)) >= 7 && f.Schema.fits(f.Value):
+			return FF1
+		}
+		return Surrogate
+	}
+	return a
+}
+
+func (p *Profile) constant(f Finding) Action {
+	if f.Type == pii.DateTime {
+		return Drop
+	}
+	return Replace
+}
