@@ -90,11 +90,28 @@ func (s *Step) unscanned(j *job, m *wire.Message, err error) (*wire.Message, err
 	if s.c.Log != nil {
 		s.c.Log("protect: the detector failed", j.x, err)
 	}
-	if j.p.OnError() != privacy.Flag {
-		return nil, fault.Wrap(fault.Unscannable, err)
+	switch j.p.OnError() {
+	case privacy.Flag:
+		j.x.Privacy.Degraded = true
+		return m, nil
+	case privacy.Redact:
+		if n, ok := withheld(m); ok {
+			j.x.Privacy.Degraded = true
+			return n, nil
+		}
 	}
-	j.x.Privacy.Degraded = true
-	return m, nil
+	return nil, fault.Wrap(fault.Unscannable, err)
+}
+
+// withheld returns a tool's result without anything that the server said in it.
+// Other messages have no form without their content.
+func withheld(m *wire.Message) (*wire.Message, bool) {
+	if m == nil || m.Result().Get("content").Kind() != wire.Array {
+		return nil, false
+	}
+	start, end := m.Result().Range()
+	n, err := m.Rewrite(wire.Edit{Start: start, End: end, Text: []byte(`{"content":[{"type":"text","text":"[the content could not be examined and was withheld]"}],"isError":true}`)})
+	return n, err == nil
 }
 
 // place finds the string, key or number that each span lies in, and decides

@@ -219,3 +219,26 @@ func TestPartsOfOneAreLookedAtAlone(t *testing.T) {
 }
 
 type join struct{ exchange.Join }
+
+// C13: what an operator may choose in place of a refusal.
+func TestC13OperatorsChoiceOnFailure(t *testing.T) {
+	broken := func(context.Context, *privacy.Profile, []byte) ([]pii.Span, error) { return nil, errors.New("broken") }
+	answer := result(`"content":[{"type":"text","text":"` + secret + `"}],"structuredContent":{"n":1}`)
+	for choice, want := range map[string]string{
+		"flag":   answer,
+		"redact": result(`"content":[{"type":"text","text":"[the content could not be examined and was withheld]"}],"isError":true`),
+	} {
+		w := newWorld(t, privacy.Config{Profile: "secrets-only", OnError: choice}, "", "")
+		w.c.Scan = broken
+		x := w.call(t, `{}`)
+		got, err := w.answered(t, x, answer)
+		if err != nil || got != want || !x.Privacy.Degraded {
+			t.Errorf("%s: %v, %s, %+v", choice, err, got, x.Privacy)
+		}
+	}
+	w := newWorld(t, privacy.Config{Profile: "secrets-only", OnError: "redact"}, "", "")
+	w.c.Scan = broken
+	if err := w.Request(t.Context(), w.call(t, `{}`)); !fault.Is(err, fault.Unscannable) {
+		t.Fatalf("a request that could not be examined: %v", err)
+	}
+}
