@@ -11,6 +11,7 @@ import (
 
 	"ostiary.dev/ostiary/internal/exchange"
 	"ostiary.dev/ostiary/internal/fault"
+	"ostiary.dev/ostiary/internal/filter"
 	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/wire"
 )
@@ -24,7 +25,8 @@ type compiled struct {
 	schema   *gauges    // nil: the tool takes every object
 	output   *gauges    // nil: the tool promises no shape of its results
 	promised wire.Value // outputSchema as it was written
-	plain    *plain     // schema in short, when it is that simple
+	shape    func() *filter.Shape
+	plain    *plain // schema in short, when it is that simple
 	params   []wire.HeaderParam
 	err      error // a schema cannot be used
 	headers  error // params breaks the rules of 2026-07-28, where such a tool is not offered
@@ -182,6 +184,7 @@ func (s *Step) output(x *exchange.Exchange) error {
 type OutputSchema struct {
 	gauges *gauges
 	text   wire.Value
+	shape  func() *filter.Shape
 }
 
 // Output returns the output schema of a pinned tool, nil when it has none.
@@ -190,7 +193,7 @@ func (s *Step) Output(tool *registry.Tool) *OutputSchema {
 	if c.output == nil {
 		return nil
 	}
-	return &OutputSchema{c.output, c.promised}
+	return &OutputSchema{c.output, c.promised, c.shape}
 }
 
 // Validate returns an error when raw does not fit. The error holds no value.
@@ -205,6 +208,10 @@ func (o *OutputSchema) Validate(raw []byte) error {
 	return nil
 }
 
+// Shape returns what the schema says about which members may not go missing. It
+// is made when something was first withheld.
+func (o *OutputSchema) Shape() *filter.Shape { return o.shape() }
+
 // Text returns the schema as the server wrote it.
 func (o *OutputSchema) Text() wire.Value { return o.text }
 
@@ -216,6 +223,7 @@ func compile(definition []byte) *compiled {
 		return &compiled{err: err}
 	}
 	c := &compiled{promised: v.Get("outputSchema")}
+	c.shape = sync.OnceValue(func() *filter.Shape { return filter.ShapeOf(c.promised) })
 	in := v.Get("inputSchema")
 	c.params, c.headers = wire.HeaderParams(in)
 	if c.output, err = newGauges(v.Get("outputSchema")); err != nil {

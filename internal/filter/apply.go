@@ -22,8 +22,9 @@ type Shaped interface {
 
 // Plan is what the rules of a Set say about one answer.
 type Plan struct {
-	rules  []*Rule
-	broken string // why nothing may pass
+	rules   []*Rule
+	broken  string // why nothing may pass
+	unknown bool   // the request is not known, so the result may be a list
 }
 
 // Report counts what was withheld. Unfit says why a result cannot be made to
@@ -109,6 +110,9 @@ func (p *Plan) apply(v wire.Value, do func(j *job)) ([]wire.Edit, Report, error)
 
 // result goes through all parts of a result.
 func (j *job) result(result wire.Value, output Schema) {
+	if j.plan.unknown && !hasContent(result) {
+		return
+	}
 	j.isError, _ = result.Get("isError").Bool()
 	j.traces = j.isError && j.some(func(r *Rule) bool { return r.errors })
 	j.structured(result.Get("structuredContent"), output)
@@ -133,6 +137,17 @@ func (j *job) result(result wire.Value, output Schema) {
 		j.result(inner, output)
 	}
 	j.failure(result.Get("error"))
+}
+
+// hasContent reports whether a result has what tools, resources and prompts
+// yield, at once or within a task.
+func hasContent(result wire.Value) bool {
+	for _, key := range []string{"structuredContent", "content", "contents", "messages", "taskId"} {
+		if result.Get(key).Exists() {
+			return true
+		}
+	}
+	return false
 }
 
 // structured filters structuredContent, which has to fit its schema afterwards.

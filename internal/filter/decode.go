@@ -61,6 +61,7 @@ type spot struct{ line, column int }
 type decoder struct {
 	file     string
 	problems Problems
+	moves    int // what compiling has taken of maxMoves
 }
 
 // field reads the value of one key.
@@ -170,8 +171,15 @@ func (d *decoder) syntax(err error) {
 }
 
 func at(n ast.Node) spot {
-	if n == nil {
+	switch n := n.(type) {
+	case nil:
 		return spot{}
+	case *ast.MappingValueNode: // whose token is the colon
+		return at(n.Key)
+	case *ast.MappingNode:
+		if !n.IsFlowStyle && len(n.Values) > 0 {
+			return at(n.Values[0].Key)
+		}
 	}
 	return tokenAt(n.GetToken())
 }

@@ -12,7 +12,7 @@ import (
 
 // globs reads a pattern or a list of them.
 func (d *decoder) globs(key string, n ast.Node) globs {
-	out := globs{}
+	out, before := globs{}, len(d.problems)
 	d.each(key, n, func(key string, n ast.Node) {
 		s, ok := d.text(key, n)
 		if !ok {
@@ -27,7 +27,7 @@ func (d *decoder) globs(key string, n ast.Node) globs {
 			out = append(out, s)
 		}
 	})
-	if len(out) == 0 {
+	if len(out) == 0 && len(d.problems) == before {
 		d.add(key, at(n), "names nothing; leave the key out")
 	}
 	return out
@@ -46,7 +46,7 @@ func (d *decoder) names(key string, n ast.Node) globs {
 
 // paths reads a path or a list of them. Only keep can name the whole value.
 func (d *decoder) paths(key string, n ast.Node, whole bool) []path {
-	out := []path{}
+	out, before := []path{}, len(d.problems)
 	d.each(key, n, func(key string, n ast.Node) {
 		p := d.path(key, n)
 		if p != nil && len(p) == 0 && !whole {
@@ -56,7 +56,7 @@ func (d *decoder) paths(key string, n ast.Node, whole bool) []path {
 			out = append(out, p)
 		}
 	})
-	if len(out) == 0 && !whole {
+	if len(out) == 0 && !whole && len(d.problems) == before {
 		d.add(key, at(n), "names nothing; leave the key out")
 	}
 	return out

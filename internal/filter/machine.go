@@ -29,10 +29,11 @@ type state struct {
 	quiet   bool // nothing changes here or beneath
 }
 
-// Bounds of one machine.
+// Bounds of the machines of one file: the states of each, and the work of making
+// them all, counted in positions looked at.
 const (
 	maxStates = 2_000
-	maxMoves  = 200_000 // states times names
+	maxMoves  = 4_000_000
 )
 
 var errTangled = errors.New("the paths of this rule combine to too many cases; use ** less often, or several rules")
@@ -64,12 +65,12 @@ type builder struct {
 	known   map[string]uint16 // states by their places
 	todo    [][]place
 	out     machine
-	moves   int
+	moves   *int
 }
 
-// newMachine returns the machine of a rule's targets.
-func newMachine(targets []target, keeps bool) (*machine, error) {
-	b := &builder{targets: targets, known: map[string]uint16{}, out: machine{keeps: keeps}}
+// newMachine returns the machine of a rule's targets. moves counts the work.
+func newMachine(targets []target, keeps bool, moves *int) (*machine, error) {
+	b := &builder{targets: targets, known: map[string]uint16{}, out: machine{keeps: keeps}, moves: moves}
 	seen := map[string]bool{}
 	for _, t := range targets {
 		for _, s := range t.path {
@@ -165,7 +166,7 @@ func keyOf(s *state, live []place) string {
 // fill finds where the ways out of state i lead.
 func (b *builder) fill(i int) error {
 	live := b.todo[i]
-	if b.moves += (len(b.names) + 2) * max(1, len(live)); b.moves > maxMoves || len(b.out.states) > maxStates {
+	if *b.moves += (len(b.names) + 2) * max(1, len(live)); *b.moves > maxMoves || len(b.out.states) > maxStates {
 		return errTangled
 	}
 	kept := b.out.states[i].keep && b.out.keeps

@@ -71,7 +71,7 @@ func (r *Rule) textBound() int {
 }
 
 // compile makes the machine of the rule's paths.
-func (r *Rule) compile() error {
+func (r *Rule) compile(moves *int) error {
 	if !r.hasPaths() {
 		return nil
 	}
@@ -89,14 +89,27 @@ func (r *Rule) compile() error {
 		targets = append(targets, target{x.path, forCap, uint16(i)})
 	}
 	var err error
-	r.machine, err = newMachine(targets, r.keeps)
+	r.machine, err = newMachine(targets, r.keeps, moves)
 	return err
 }
 
-// fits reports whether the rule is about an answer.
+// about reports whether the rule is about a server's answers to an agent.
+func (r *Rule) about(m *Match) bool {
+	return r.server.fit(m.Server) && r.agent.fit(m.Agent) && r.purpose.fit(m.Purpose)
+}
+
+// fits reports whether it is about those to a request.
 func (r *Rule) fits(m *Match) bool {
-	return r.server.fit(m.Server) && r.agent.fit(m.Agent) && r.tool.fit(m.Tool) && r.method.fit(m.Method) &&
-		r.purpose.fit(m.Purpose) && r.resource.fit(m.Resource)
+	return r.tool.fit(m.Tool) && r.method.fit(m.Method) && r.resource.fit(m.Resource)
+}
+
+// Names returns the agent, server and tool that the rule names, each "" when it
+// names none or several.
+func (r *Rule) Names() (agent, server, tool string) {
+	agent, _ = r.agent.literal()
+	server, _ = r.server.literal()
+	tool, _ = r.tool.literal()
+	return agent, server, tool
 }
 
 // rule reads one rule.
@@ -136,7 +149,7 @@ func (d *decoder) rule(key string, n ast.Node) Rule {
 	case paths > maxPaths:
 		d.add(key, at(n), "has too many paths")
 	default:
-		if err := r.compile(); err != nil {
+		if err := r.compile(&d.moves); err != nil {
 			d.add(key, at(n), err.Error())
 		}
 	}

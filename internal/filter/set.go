@@ -33,14 +33,17 @@ func (s *Set) add(rules []Rule) {
 // tools, resources and prompts yield. Lists and handshakes are not content;
 // other rooms bound them.
 var filtered = map[string]bool{"tools/call": true, "resources/read": true, "prompts/get": true, "tasks/result": true, "tasks/get": true,
-	"tasks/update": true, "tasks/cancel": true, "": true}
+	"tasks/update": true, "tasks/cancel": true, "": true, "GET": true}
 
 // For returns what is to be done with an answer; nil: nothing. Method is that of
-// the request, or "" when it is not known.
+// the request. Where it is not known, as on a stream that is resumed (GET), every
+// rule counts that may be about the server, whatever it says of tools, resources
+// and methods (TestUnknownRequestsMeetEveryRule).
 func (s *Set) For(m Match) *Plan {
 	if s == nil || !filtered[m.Method] {
 		return nil
 	}
+	unknown := m.Method == "" || m.Method == "GET"
 	if len(s.broken) > 0 {
 		for _, server := range []string{"", m.Server} {
 			if why := s.broken[server]; why != "" {
@@ -51,11 +54,11 @@ func (s *Set) For(m Match) *Plan {
 	var p *Plan
 	for _, list := range [2][]*Rule{s.byServer[m.Server], s.rest} {
 		for _, r := range list {
-			if !r.fits(&m) {
+			if !r.about(&m) || !unknown && !r.fits(&m) {
 				continue
 			}
 			if p == nil {
-				p = &Plan{}
+				p = &Plan{unknown: unknown}
 			}
 			p.rules = append(p.rules, r)
 		}
