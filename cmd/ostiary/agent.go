@@ -46,7 +46,7 @@ func newAgentRegister(c *cli) *cobra.Command {
 			"token, and writes client.pem, client.key, ca.pem and token into that directory.",
 		Args: args(1, 1),
 		RunE: func(cmd *cobra.Command, given []string) error {
-			foreign := r.JWTIssuer != "" || r.JWTSubject != ""
+			foreign := r.JWTIssuer != "" || r.JWTSubject != "" || r.SPIFFE != ""
 			r.ID, r.Credentials, r.Change = given[0], out != "" && !foreign, c.request()
 			var err error
 			if r.Receipts, err = onOff("--receipts", receipts); err != nil {
@@ -58,6 +58,7 @@ func newAgentRegister(c *cli) *cobra.Command {
 	cmd.Flags().StringVar(&out, "out", "", "directory for the credentials; made when it is not there")
 	cmd.Flags().StringVar(&r.JWTIssuer, "jwt-issuer", "", "the agent shows tokens of this issuer (their iss); then --out gets ca.pem alone")
 	cmd.Flags().StringVar(&r.JWTSubject, "jwt-subject", "", "and is this subject of it (their sub)")
+	cmd.Flags().StringVar(&r.SPIFFE, "spiffe-id", "", "the agent shows certificates of an outside trust domain with this SPIFFE id; then --out gets ca.pem alone")
 	cmd.Flags().StringVar(&receipts, "receipts", "off", "on or off: a signed receipt in each of its answers")
 	cmd.Flags().StringVar(&r.Era, "era", "", "legacy or modern: pin the agent to one protocol era")
 	return c.flags(cmd)

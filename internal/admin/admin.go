@@ -69,6 +69,9 @@ type Config struct {
 	// Explain says why a token would be accepted or refused.
 	Explain func(context.Context, ExplainToken) (TokenVerdict, error)
 
+	// TrustDomains are the outside trust domains whose certificates are taken.
+	TrustDomains []string
+
 	// RootKey says whether a root key outside the data directory can be used
 	// now. Nil: it lies in the data directory.
 	RootKey func(context.Context) error

@@ -25,7 +25,7 @@ func compare(a, b string) int { return strings.Compare(a, b) }
 // RegisterAgent registers a client and, when asked, makes its credentials.
 func (o *operator) RegisterAgent(_ context.Context, r RegisterAgent) (Done[Registration], error) {
 	var out Done[Registration]
-	if err := checkAgent(r); err != nil {
+	if err := o.checkAgent(r); err != nil {
 		return out, err
 	}
 	now := o.cfg.Clock.Now().UTC()
@@ -59,7 +59,7 @@ func (o *operator) RegisterAgent(_ context.Context, r RegisterAgent) (Done[Regis
 		if agent, err = s.Agent(r.ID); err != nil {
 			return nil, err
 		}
-		if r.JWTIssuer != "" {
+		if r.JWTIssuer != "" || r.SPIFFE != "" {
 			reg.CAPEM = o.cfg.Ring.CA().RootPEM()
 		}
 		reg.Agent = viewOf(agent) // a new one has nothing but what it gets here
@@ -75,19 +75,18 @@ func (o *operator) RegisterAgent(_ context.Context, r RegisterAgent) (Done[Regis
 	if r.DryRun {
 		reg.Credentials, reg.Token = nil, nil // they were taken back
 	}
-	return Done[Registration]{!r.DryRun, reg, []string{
-		"it may use nothing yet: ostiary access grant " + r.ID + " SERVER --access read|write|modify",
-	}}, nil
+	return Done[Registration]{!r.DryRun, reg, append(o.untrusted(r.SPIFFE),
+		"it may use nothing yet: ostiary access grant "+r.ID+" SERVER --access read|write|modify")}, nil
 }
 
-func checkAgent(r RegisterAgent) error {
+func (o *operator) checkAgent(r RegisterAgent) error {
 	if err := registry.ValidID(r.ID); err != nil {
 		return invalid("choose another name, such as my-app", "%q cannot be the name of an agent: %v", r.ID, err)
 	}
 	if r.Era != "" && r.Era != "legacy" && r.Era != "modern" {
 		return invalid("use legacy or modern, or leave it out", "%q is not an era", r.Era)
 	}
-	if err := checkForeign(r); err != nil {
+	if err := o.checkForeign(r); err != nil {
 		return err
 	}
 	if r.Basis != "" && r.Basis != ByOperator && r.Basis != ByImport {

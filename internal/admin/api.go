@@ -214,6 +214,7 @@ type RegisterAgent struct {
 
 	JWTIssuer  string `json:"jwtIssuer,omitempty"` // with JWTSubject: whose tokens it shows
 	JWTSubject string `json:"jwtSubject,omitempty"`
+	SPIFFE     string `json:"spiffeId,omitempty"` // of an outside trust domain: which certificates it shows
 }
 
 // SetAgent changes how an agent is served and what policies see of it. What is

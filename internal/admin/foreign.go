@@ -3,17 +3,22 @@ package admin
 import (
 	"errors"
 	neturl "net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"ostiary.dev/ostiary/internal/identity"
 	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/store"
 )
 
 // checkForeign refuses a binding that no token could ever fit.
-func checkForeign(r RegisterAgent) error {
+func (o *operator) checkForeign(r RegisterAgent) error {
+	if err := o.checkSPIFFE(r); err != nil {
+		return err
+	}
 	if r.JWTIssuer == "" && r.JWTSubject == "" {
 		return nil
 	}
@@ -41,19 +46,52 @@ func ForeignName(ring *keys.Ring, issuer, subject string) string {
 // bind binds the subject to the new agent. One subject is one agent: with two,
 // which one a token names would be chance.
 func bind(s store.Store, ring *keys.Ring, r RegisterAgent, now time.Time) error {
-	if r.JWTIssuer == "" {
+	source := ""
+	if domain, _, err := identity.ParseSPIFFE(r.SPIFFE); err == nil {
+		source = identity.SPIFFESource(domain)
+	}
+	for _, one := range [][2]string{{r.JWTIssuer, r.JWTSubject}, {source, r.SPIFFE}} {
+		if one[0] == "" {
+			continue
+		}
+		n, err := registry.NewNoun(registry.KindForeign, ForeignName(ring, one[0], one[1]), r.ID, registry.Foreign{Issuer: one[0], At: now})
+		if err != nil {
+			return err
+		}
+		if err = s.InsertNoun(n); errors.Is(err, registry.ErrExists) {
+			return &Error{Code: Exists, Message: "this subject of the issuer, or this SPIFFE id, is bound to an agent already",
+				Fix: "use that agent, or retire it: ostiary agent list"}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkSPIFFE refuses an id that no certificate could name, and ours: who has
+// one of those is what our own certificates say.
+func (o *operator) checkSPIFFE(r RegisterAgent) error {
+	if r.SPIFFE == "" {
 		return nil
 	}
-	n, err := registry.NewNoun(registry.KindForeign, ForeignName(ring, r.JWTIssuer, r.JWTSubject), r.ID, registry.Foreign{Issuer: r.JWTIssuer, At: now})
+	domain, _, err := identity.ParseSPIFFE(r.SPIFFE)
 	if err != nil {
-		return err
+		return invalid("write it exactly as in its certificates, spiffe://DOMAIN/PATH", "%.80q is not a SPIFFE id", r.SPIFFE)
 	}
-	err = s.InsertNoun(n)
-	if errors.Is(err, registry.ErrExists) {
-		return &Error{Code: Exists, Message: "this subject of the issuer is bound to an agent already",
-			Fix: "use that agent, or retire it: ostiary agent list"}
+	if domain == o.cfg.Ring.CA().Domain() {
+		return invalid("leave it out: the agent's own certificates name it", "%s is this gateway's own trust domain", domain)
 	}
-	return err
+	return nil
+}
+
+// untrusted says when certificates with a SPIFFE id would be refused anyway.
+func (o *operator) untrusted(id string) []string {
+	domain, _, err := identity.ParseSPIFFE(id)
+	if err != nil || slices.Contains(o.cfg.TrustDomains, domain) {
+		return []string{}
+	}
+	return []string{"its certificates are refused until identity.trust in ostiary.yaml names " + domain}
 }
 
 // unbind frees the subjects of an agent that is gone for good, so that another

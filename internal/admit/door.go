@@ -260,7 +260,7 @@ func (d *Door) public() string {
 func credentialOf(r *http1.Request, local string) identity.Credential {
 	c := identity.Credential{Local: local}
 	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
-		c.Chain = r.TLS.VerifiedChains[0]
+		c.Chain, c.Others = r.TLS.VerifiedChains[0], r.TLS.VerifiedChains[1:]
 	}
 	switch r.Header.Count("Authorization") {
 	case 0:

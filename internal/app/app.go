@@ -80,6 +80,7 @@ type App struct {
 
 	lock     *lock
 	ring     *keys.Ring
+	trust    *trusted  // nil: no outside trust domain
 	root     *usedRoot // nil: the root key is in the data directory
 	store    *sealed.Store
 	queue    *postgres.Queue // of the log of calls; nil: only this process writes it
@@ -193,6 +194,9 @@ func (a *App) open(ctx context.Context) error {
 	if err := a.openKeys(ctx); err != nil {
 		return err
 	}
+	if err := a.openTrust(); err != nil {
+		return err
+	}
 	if err := a.openStore(); err != nil {
 		return err
 	}
@@ -214,7 +218,7 @@ func (a *App) open(ctx context.Context) error {
 		Archiver: archiver{a}, RootKey: a.rootKey(), Follows: a.ownerRefusal(),
 		Witnesses: a.keeper,
 		Alarm:     a.alarm, Explain: a.explainToken,
-		Policy: a.policyRules, Shadow: a.shadowTrial,
+		Policy: a.policyRules, Shadow: a.shadowTrial, TrustDomains: a.outside().Domains(),
 		Passkeys: func() bool { return a.config.Load().Identity.Approvals == "passkey" },
 	})
 	if err != nil {

@@ -134,6 +134,10 @@ type Identity struct {
 	// somebody here only when an agent is bound to it: ostiary agent register
 	// NAME --jwt-issuer URL --jwt-subject SUB. Default: none.
 	Issuers []IssuerConfig `yaml:"issuers"`
+	// Trust are outside trust domains whose certificates callers may show. One
+	// of their SPIFFE ids is somebody here only when an agent is bound to it:
+	// ostiary agent register NAME --spiffe-id ID. Default: none.
+	Trust []TrustConfig `yaml:"trust"`
 	// MFA is about second factors of people who sign in here.
 	MFA MFA `yaml:"mfa"`
 	// Approvals says with what people approve calls: "strongest" is the

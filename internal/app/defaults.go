@@ -18,6 +18,7 @@ func (c *Config) fill() {
 	l.Data.Address = cmp.Or(l.Data.Address, "127.0.0.1:8443")
 	l.Admin.Address = cmp.Or(l.Admin.Address, "127.0.0.1:8444")
 	fillIssuers(c.Identity.Issuers)
+	fillTrust(c.Identity.Trust)
 	c.Identity.BuiltinIssuer.DynamicRegistration = cmp.Or(c.Identity.BuiltinIssuer.DynamicRegistration, "loopback")
 	c.Identity.MFA.Operators = cmp.Or(c.Identity.MFA.Operators, "required")
 	c.Identity.Approvals = cmp.Or(c.Identity.Approvals, "strongest")

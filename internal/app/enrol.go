@@ -31,7 +31,10 @@ func (a *App) component(r *http.Request) (enrol.Component, error) {
 	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
 		return who, errors.New("the connection showed no certificate")
 	}
-	chain, view, now := r.TLS.VerifiedChains[0], a.live.Load(), a.clock.Now()
+	chain, view, now := a.ownChain(r.TLS.VerifiedChains), a.live.Load(), a.clock.Now()
+	if chain == nil {
+		return who, errors.New("the certificate is not of our own authority")
+	}
 	leaf := chain[0]
 	who = enrol.Component{Serial: keys.Serial(leaf), NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter}
 	if registry.Get[registry.Revocation](view, registry.KindRevocation, who.Serial) != nil {
@@ -40,8 +43,7 @@ func (a *App) component(r *http.Request) (enrol.Component, error) {
 	if name, err := identity.ComponentOf(leaf, a.ring.CA().Domain(), "server"); err == nil {
 		return a.serverComponent(who, name)
 	}
-	v := identity.NewVerifier(a.ring.MatchToken, a.ring.CA().Domain())
-	p, err := v.Verify(r.Context(), identity.Credential{Chain: chain}, view, now)
+	p, err := a.ownVerifier().Verify(r.Context(), identity.Credential{Chain: chain}, view, now)
 	if err != nil {
 		return who, err
 	}

@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// configSource and its kin are config.go, config_root.go and config_privacy.go themselves:
+// configSource and its kin are config.go and the other files of keys themselves:
 // their comments are the schema's descriptions, so that the two cannot differ.
 //
 //go:embed config.go
@@ -24,6 +24,9 @@ var rootSource []byte
 
 //go:embed config_privacy.go
 var privacySource []byte
+
+//go:embed config_trust.go
+var trustText []byte
 
 // schemaID names the schema; it is not fetched.
 const schemaID = "https://ostiary.dev/schema/config.json"
@@ -52,7 +55,7 @@ func Schema() ([]byte, error) {
 // fieldDocs returns the comment of each field, as "Type.Field".
 func fieldDocs() (map[string]string, error) {
 	docs := map[string]string{}
-	for _, source := range [][]byte{configSource, rootSource, privacySource} {
+	for _, source := range [][]byte{configSource, rootSource, privacySource, trustText} {
 		if err := docsOf(source, docs); err != nil {
 			return nil, err
 		}

@@ -42,6 +42,7 @@ func (a *App) Serve(ctx context.Context) error {
 	a.health.Watch(checkLog, a.logHealth)
 	a.health.Watch(checkBreakGlass, a.breakGlass)
 	a.health.Watch(checkKills, a.killHealth)
+	a.startTrust(ctx)
 	servers, err := a.listen(h)
 	if err != nil {
 		return err
@@ -51,6 +52,11 @@ func (a *App) Serve(ctx context.Context) error {
 	defer wait.Wait()
 	defer stop()
 	wait.Go(func() { a.tend(background, h, servers) })
+	if a.trust != nil {
+		for _, s := range a.trust.sources {
+			wait.Go(func() { a.watchTrust(background, s) })
+		}
+	}
 	if a.follower != nil {
 		wait.Go(func() { a.follow(background) })
 	} else {
@@ -174,6 +180,9 @@ func (a *App) tend(ctx context.Context, h *house, servers []serving) {
 			now := a.clock.Now()
 			heap.adapt()
 			h.path.Sweep()
+			if a.trust != nil { // an authority that was taken away ends connections too
+				a.dropRevoked(servers)
+			}
 			h.door.Expire(now)
 			a.meters.Sessions("http", h.door.Sessions())
 			a.noteReadiness(ready)

@@ -64,7 +64,7 @@ func (t *tiles) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (t *tiles) admit(r *http.Request) int {
 	c := identity.Credential{}
 	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
-		c.Chain = r.TLS.VerifiedChains[0]
+		c.Chain, c.Others = r.TLS.VerifiedChains[0], r.TLS.VerifiedChains[1:]
 	}
 	if all := r.Header.Values("Authorization"); len(all) > 0 {
 		scheme, token, ok := strings.Cut(all[0], " ")

@@ -39,6 +39,11 @@ func (a *App) callersTLS(cert func(*tls.ClientHelloInfo) (*tls.Certificate, erro
 	if requirePQ {
 		c.CurvePreferences = hybrid()
 	}
+	if a.trust != nil {
+		base := c.Clone()
+		base.NextProtos, base.DynamicRecordSizingDisabled = protocols, true
+		c.GetConfigForClient = (&hotPool{app: a, base: base}).get
+	}
 	return c
 }
 
@@ -58,25 +63,50 @@ func (a *App) admitted(s tls.ConnectionState) error {
 		return errCertificateRefused
 	case len(leaf.URIs) != 1, leaf.IsCA, !clientAuth(leaf):
 		return errCertificateRefused // another verifier could take another name (T02)
-	case a.certRevoked(leaf), a.misissued(s.VerifiedChains[0]):
+	}
+	// The pool holds the authorities of every domain: which of them may vouch
+	// for this name is decided here (TestT02CrossDomain).
+	if _, known := a.outside().SPIFFEOf(leaf); known {
+		if _, err := a.outside().Verify(s.VerifiedChains, now); err != nil {
+			return errCertificateRefused
+		}
+		return nil
+	}
+	if a.ownChain(s.VerifiedChains) == nil || a.certRevoked(leaf) {
 		return errCertificateRefused
 	}
 	return nil
 }
 
-// misissued reports whether the issuer of listeners signed for somebody who is
-// no server: only its thief does so (T02, TestT02StolenListenerIssuer).
-func (a *App) misissued(chain []*x509.Certificate) bool {
-	if len(chain) < 2 || !keys.SignsListeners(chain[1]) {
-		return false
+// ownChain returns the chain that ends in our own root, nil without one, and nil
+// when the issuer of listeners signed for somebody who is no server: only its
+// thief does so (T02, TestT02StolenListenerIssuer).
+func (a *App) ownChain(chains [][]*x509.Certificate) []*x509.Certificate {
+	ca := a.ring.CA()
+	for _, chain := range chains {
+		if !ca.IsRoot(chain[len(chain)-1]) || len(chain) < 2 {
+			continue
+		}
+		if _, err := identity.ComponentOf(chain[0], ca.Domain(), "server"); err != nil && keys.SignsListeners(chain[1]) {
+			return nil
+		}
+		return chain
 	}
-	_, err := identity.ComponentOf(chain[0], a.ring.CA().Domain(), "server")
-	return err != nil
+	return nil
 }
 
 // verifier returns what verifies callers' credentials.
 func (a *App) verifier() *identity.Verifier {
-	return identity.NewVerifier(a.ring.MatchToken, a.ring.CA().Domain())
+	v := a.ownVerifier()
+	v.Trust = a.outside()
+	return v
+}
+
+// ownVerifier knows certificates of our own authority alone.
+func (a *App) ownVerifier() *identity.Verifier {
+	v := identity.NewVerifier(a.ring.MatchToken, a.ring.CA().Domain())
+	v.Root = a.ring.CA().IsRoot
+	return v
 }
 
 var errCertificateRefused = errors.New("the certificate is refused")
@@ -104,7 +134,7 @@ func (a *App) certRevoked(leaf *x509.Certificate) bool {
 func (a *App) dropRevoked(servers []serving) {
 	for _, s := range servers {
 		s.server.Drop(func(state *tls.ConnectionState) bool {
-			return len(state.PeerCertificates) > 0 && a.certRevoked(state.PeerCertificates[0])
+			return len(state.PeerCertificates) > 0 && a.admitted(*state) != nil
 		})
 	}
 }

@@ -137,6 +137,8 @@ func TestT02OwnCertificates(t *testing.T) {
 	}
 	s.later(2*time.Hour - 2*time.Minute)
 	leaf := leafOf(t, reg.Item.CertPEM)
+	_, rest := pem.Decode(reg.Item.CertPEM)
+	issuer, root := leafOf(t, rest), leafOf(t, ca.RootPEM())
 	for name, change := range map[string]func(*x509.Certificate){
 		"two names":  func(c *x509.Certificate) { c.URIs = append(c.URIs, c.URIs[0]) },
 		"no name":    func(c *x509.Certificate) { c.URIs = nil },
@@ -148,12 +150,12 @@ func TestT02OwnCertificates(t *testing.T) {
 	} {
 		bad := *leaf
 		change(&bad)
-		state := tls.ConnectionState{PeerCertificates: []*x509.Certificate{&bad}, VerifiedChains: [][]*x509.Certificate{{&bad}}}
+		state := tls.ConnectionState{PeerCertificates: []*x509.Certificate{&bad}, VerifiedChains: [][]*x509.Certificate{{&bad, issuer, root}}}
 		if s.app.admitted(state) == nil {
 			t.Errorf("%s: admitted", name)
 		}
 	}
-	good := tls.ConnectionState{PeerCertificates: []*x509.Certificate{leaf}, VerifiedChains: [][]*x509.Certificate{{leaf}}}
+	good := tls.ConnectionState{PeerCertificates: []*x509.Certificate{leaf}, VerifiedChains: [][]*x509.Certificate{{leaf, issuer, root}}}
 	if err := s.app.admitted(good); err != nil {
 		t.Errorf("the good one: %v", err)
 	}

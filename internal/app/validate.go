@@ -51,6 +51,7 @@ func (d *decoder) validate(c *Config) {
 	d.root(c.Keys.Root)
 	d.store(c.Store)
 	d.issuers(c.Identity.Issuers)
+	d.trust(c.Identity)
 	d.check("identity.trust_domain", c.Identity.TrustDomain, keys.CheckTrustDomain)
 	d.audit(c.Audit)
 	d.approvals(c.Approvals)

@@ -89,7 +89,10 @@ func (s *Step) Still(x *exchange.Exchange) error {
 	if own := s.Verifier.Own; p.Method == identity.ByIssuer && (own == nil || !own.Still(p, now) || view.JWTRevoked(p.Issuer, p.JTI)) {
 		return revoked("login or access token has ended")
 	}
-	if p.Serial != "" {
+	if p.SVID.Domain != "" && !s.Verifier.Trust.Still(p, view, now) {
+		return revoked("certificate has ended, or nobody vouches for it")
+	}
+	if p.Serial != "" && p.SVID.Domain == "" {
 		c := view.Certificate(p.Serial)
 		if c == nil || c.Revoked || !now.Before(c.NotAfter) {
 			return revoked("certificate is revoked or expired")

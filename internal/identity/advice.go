@@ -49,6 +49,8 @@ func Advice(err error) string {
 		{errJWTRevoked, "an operator revoked it: get a new one"},
 		{errJWTClaims, "exp, iat and nbf must be whole numbers, sub and aud be there, and cnf be jkt or x5t#S256"},
 		{errBound, "the token is bound to a key, so only its client can show it; everything else about it holds"},
+		{errNoSVID, "ostiary agent register NAME --spiffe-id ID"},
+		{errStale, "see ostiary status: the source of the trust domain's bundle cannot be read"},
 		{errInactive, "ostiary agent resume NAME"},
 		{errToken, "ostiary token create AGENT"},
 		{errOwn, "let the client log in again; see ostiary login list"},

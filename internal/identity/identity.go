@@ -23,11 +23,12 @@ import (
 // Credential is what a caller presented. identify erases it once verified. It
 // prints as a marker.
 type Credential struct {
-	Token     string              // the bearer token, "" if none
-	Malformed bool                // there were Authorization headers, none of them usable
-	Chain     []*x509.Certificate // verified by the TLS handshake, leaf first; nil if none
-	Local     string              // agent of the loopback-plaintext listener; only that listener sets it
-	Endpoint  string              // server that it was shown at, "" = all of them; identify sets it
+	Token     string                // the bearer token, "" if none
+	Malformed bool                  // there were Authorization headers, none of them usable
+	Chain     []*x509.Certificate   // verified by the TLS handshake, leaf first; nil if none
+	Others    [][]*x509.Certificate // further verified chains of the same leaf
+	Local     string                // agent of the loopback-plaintext listener; only that listener sets it
+	Endpoint  string                // server that it was shown at, "" = all of them; identify sets it
 
 	DPoP   bool   // the token came with the scheme DPoP (RFC 9449)
 	Proof  string // and with this proof; "" = none
@@ -68,8 +69,10 @@ type Principal struct {
 	Kind    string // Client, Gateway or Operator
 	ID      string // the agent's id
 	TokenID string // visible id of the token, "" if none
-	Serial  string // serial of the certificate, lower-case hex, "" if none
+	Serial  string // serial of the certificate, lower-case hex, "" if none; with SVID, that of its authority
 	Method  string // how it was verified
+
+	SVID SVID // the certificate of an outside trust domain, if it came with one
 
 	Pseudonym string // what the log calls it; "" = the name stands for no person
 	Receipts  bool   // its answers carry a signed receipt
@@ -122,6 +125,10 @@ type Verifier struct {
 	Own    *Own // nil: there is no built-in issuer; set before use
 
 	Foreign *Foreign // nil: no outside issuer is trusted; set before use
+	Trust   *Trust   // nil: no outside authority is trusted; set before use
+	// Root reports whether a certificate is our own root. Nil: the handshake
+	// trusts no other one; set before use where it does.
+	Root func(*x509.Certificate) bool
 }
 
 // NewVerifier returns a verifier that compares tokens with match and accepts
@@ -153,6 +160,7 @@ var (
 	errDisagree    = errors.New("the credentials name different agents")
 	errInactive    = errors.New("the agent is unknown or not active")
 	errCertificate = errors.New("unknown or revoked certificate")
+	errNoSVID      = errors.New("the SPIFFE id is bound to no agent")
 )
 
 func (v *Verifier) verify(ctx context.Context, c Credential, s Directory, now time.Time) (Principal, error) {
@@ -164,14 +172,14 @@ func (v *Verifier) verify(ctx context.Context, c Credential, s Directory, now ti
 		p.ID, p.Method = c.Local, ByLoopback
 	}
 	if len(c.Chain) > 0 {
-		agent, serial, err := v.certificate(c.Chain, s, now)
+		agent, serial, svid, err := v.shown(c, s, now)
 		if err != nil {
 			return Principal{}, err
 		}
 		if p.ID != "" && p.ID != agent {
 			return Principal{}, errDisagree
 		}
-		p.ID, p.Serial, p.Method = agent, serial, ByCertificate
+		p.ID, p.Serial, p.SVID, p.Method = agent, serial, svid, ByCertificate
 	}
 	if c.Token != "" && signed(c.Token) {
 		by, err := v.jwt(ctx, c, s, now)
@@ -181,7 +189,7 @@ func (v *Verifier) verify(ctx context.Context, c Credential, s Directory, now ti
 		if p.ID != "" && p.ID != by.ID {
 			return Principal{}, errDisagree
 		}
-		by.Tenant, by.Kind, by.Serial = p.Tenant, p.Kind, p.Serial
+		by.Tenant, by.Kind, by.Serial, by.SVID = p.Tenant, p.Kind, p.Serial, p.SVID
 		if by.Serial != "" {
 			by.Strength = max(by.Strength, Bound)
 		}
@@ -251,6 +259,41 @@ func (v *Verifier) token(token string, s Directory, now time.Time) (agent, id st
 		return "", "", errToken
 	}
 	return agent, id, nil
+}
+
+// shown returns the agent of the certificate that came with c: one of our own, or
+// of an outside trust domain. The name in it says which rules hold, and no
+// authority vouches for a name that is not its own.
+func (v *Verifier) shown(c Credential, s Directory, now time.Time) (agent, serial string, svid SVID, err error) {
+	if _, known := v.Trust.SPIFFEOf(c.Chain[0]); !known {
+		chain := v.ours(c)
+		if chain == nil {
+			return "", "", SVID{}, errors.New("the certificate is not of our own authority")
+		}
+		agent, serial, err = v.certificate(chain, s, now)
+		return agent, serial, SVID{}, err
+	}
+	if svid, err = v.Trust.Verify(append([][]*x509.Certificate{c.Chain}, c.Others...), now); err != nil {
+		return "", "", SVID{}, err
+	}
+	if agent = s.ForeignHolder(SPIFFESource(svid.Domain), svid.Who); agent == "" {
+		return "", "", SVID{}, errNoSVID
+	}
+	return agent, keys.Serial(c.Chain[0]), svid, nil
+}
+
+// ours returns the chain that ends in our own root, nil without one: an outside
+// authority never vouches for a name of ours (T02, TestT02CrossDomain).
+func (v *Verifier) ours(c Credential) []*x509.Certificate {
+	if v.Root == nil {
+		return c.Chain
+	}
+	for _, chain := range append([][]*x509.Certificate{c.Chain}, c.Others...) {
+		if v.Root(chain[len(chain)-1]) {
+			return chain
+		}
+	}
+	return nil
 }
 
 // certificate returns the agent of a leaf. The handshake verified the chain;
