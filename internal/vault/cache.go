@@ -21,6 +21,7 @@ type entry struct {
 type cache struct {
 	mu     sync.Mutex
 	limit  int
+	clears uint64     // how often it was emptied
 	order  *list.List // of *entry, the newest first
 	names  map[string]*list.Element
 	values map[string]*list.Element // by index
@@ -39,7 +40,16 @@ func (c *cache) reset() {
 func (c *cache) clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.clears++
 	c.reset()
+}
+
+// now returns what put needs to know: what was read before the cache was emptied
+// does not enter it afterwards (TestErasedWhileRead).
+func (c *cache) now() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.clears
 }
 
 func (c *cache) len() int {
@@ -83,9 +93,12 @@ func (c *cache) value(name string, now time.Time) (Value, bool) {
 }
 
 // put keeps an entry in place of an older one of the same token.
-func (c *cache) put(e entry) {
+func (c *cache) put(e entry, generation uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if generation != c.clears {
+		return
+	}
 	if at, ok := c.names[e.name]; ok {
 		old, _ := at.Value.(*entry)
 		if e.index == "" {

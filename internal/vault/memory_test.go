@@ -20,15 +20,20 @@ type memory struct {
 	writes int
 	reads  int
 	fail   error
+	during func() // runs after a row was read
 }
 
 func newMemory() *memory { return &memory{rows: map[string]vault.Row{}} }
 
 func (m *memory) PseudonymRow(name string) (vault.Row, bool, error) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.reads++
 	r, ok := m.rows[name]
+	during := m.during
+	m.mu.Unlock()
+	if during != nil {
+		during()
+	}
 	return r, ok, nil
 }
 

@@ -72,8 +72,8 @@ type Config struct {
 	Keys     Keys
 	Clock    clock.Clock
 	Limit    Limit
-	Expiry   time.Duration // how long a token resolves after its last use, at most; 0: 30 days
-	ReadOnly bool          // another gateway owns the rows: no new token is made here
+	Expiry   func() time.Duration // how long a token resolves after its last use, at most; nil: 30 days
+	ReadOnly bool                 // another gateway owns the rows: no new token is made here
 }
 
 // defaultExpiry is that of the zero configuration.
@@ -95,8 +95,8 @@ type Vault struct {
 
 // New returns a Vault. It reads and writes nothing yet.
 func New(c Config) *Vault {
-	if c.Expiry <= 0 {
-		c.Expiry = defaultExpiry
+	if c.Expiry == nil {
+		c.Expiry = func() time.Duration { return defaultExpiry }
 	}
 	if c.Limit.Cached <= 0 {
 		c.Limit.Cached = 1 << 14
@@ -177,7 +177,7 @@ func (v *Vault) Restore(ctx context.Context, scope string, tokens []string) ([]V
 
 // restore resolves one token.
 func (v *Vault) restore(scope, token string) (Value, bool, error) {
-	now := v.cfg.Clock.Now()
+	now, generation := v.cfg.Clock.Now(), v.cache.now()
 	name := v.tokenName(scope, token)
 	if value, ok := v.cache.value(name, now); ok {
 		return value, true, nil
@@ -194,7 +194,7 @@ func (v *Vault) restore(scope, token string) (Value, bool, error) {
 		return Value{}, false, nil
 	}
 	value := Value{Type: row.Type, Value: string(plain), Subject: v.subjectName(row.Subject)}
-	v.cache.put(entry{name: name, token: token, value: value, expires: row.Expires})
+	v.cache.put(entry{name: name, token: token, value: value, expires: row.Expires}, generation)
 	return value, true, nil
 }
 

@@ -123,7 +123,7 @@ func code(token string) string { return token[strings.LastIndexByte(token, '_')+
 // TestRestoreAlike: a token that was forged, is of another scope, has expired or
 // is no token at all has the same answer after the same reads.
 func TestRestoreAlike(t *testing.T) {
-	w := newWorld(t, vault.Config{Expiry: time.Hour})
+	w := newWorld(t, vault.Config{Expiry: func() time.Duration { return time.Hour }})
 	old := w.hide("s", false, "old@example.com")[0]
 	w.now = w.now.Add(2 * time.Hour)
 	foreign := w.hide("other", false, "x@example.com")[0]
@@ -170,7 +170,7 @@ func TestLookalikesAreLimited(t *testing.T) {
 // gets another random token then.
 func TestExpiry(t *testing.T) {
 	both(t, func(t *testing.T, keyed bool) {
-		w := newWorld(t, vault.Config{Expiry: 10 * time.Hour})
+		w := newWorld(t, vault.Config{Expiry: func() time.Duration { return 10 * time.Hour }})
 		first := w.hide("s", keyed, "x@example.com")[0]
 		for range 4 {
 			w.now = w.now.Add(6 * time.Hour)

@@ -137,10 +137,11 @@ type plan struct {
 	rows   []Row
 	tokens map[string]entry // by index
 	made   int
+	seen   uint64 // the cache as it was before the rows were read
 }
 
 func (v *Vault) plan(items []*item) (*plan, error) {
-	p := &plan{tokens: map[string]entry{}}
+	p := &plan{tokens: map[string]entry{}, seen: v.cache.now()}
 	for _, it := range items {
 		if _, done := p.tokens[it.index]; done {
 			continue
@@ -184,7 +185,7 @@ func (v *Vault) decide(p *plan, it *item) error {
 }
 
 // renewal is from when on a use of a value moves its expiry on.
-func (v *Vault) renewal(expires time.Time) time.Time { return expires.Add(-v.cfg.Expiry / 2) }
+func (v *Vault) renewal(expires time.Time) time.Time { return expires.Add(-v.cfg.Expiry() / 2) }
 
 func (p *plan) keep(it *item, row Row, renew time.Time) {
 	p.tokens[it.index] = entry{name: row.Name, index: it.index, token: row.Token, value: it.value, expires: row.Expires, renew: renew}
@@ -202,7 +203,7 @@ func (v *Vault) make(p *plan, it *item, value, token int64) error {
 	}
 	now := v.cfg.Clock.Now()
 	row := Row{Name: v.tokenName(it.scope, text), Revision: token, Scope: it.scope, Type: it.value.Type, Token: text, Keyed: it.keyed,
-		Made: now, Expires: now.Add(v.cfg.Expiry)}
+		Made: now, Expires: now.Add(v.cfg.Expiry())}
 	var err error
 	if row.Subject, err = v.subjectOf(it.value.Subject); err != nil {
 		return fmt.Errorf("data subject: %w", err)
@@ -242,7 +243,7 @@ func (v *Vault) renew(p *plan, it *item, row Row) error {
 		p.keep(it, row, row.Expires)
 		return nil
 	}
-	row.Expires = v.cfg.Clock.Now().Add(v.cfg.Expiry)
+	row.Expires = v.cfg.Clock.Now().Add(v.cfg.Expiry())
 	p.rows = append(p.rows, row)
 	p.keep(it, row, v.renewal(row.Expires))
 	return nil
@@ -251,7 +252,7 @@ func (v *Vault) renew(p *plan, it *item, row Row) error {
 // settle hands the tokens out, which are stored now.
 func (v *Vault) settle(items []*item, p *plan) {
 	for _, e := range p.tokens {
-		v.cache.put(e)
+		v.cache.put(e, p.seen)
 	}
 	for _, it := range items {
 		it.token = p.tokens[it.index].token
