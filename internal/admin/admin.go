@@ -24,6 +24,7 @@ import (
 	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/store"
+	"ostiary.dev/ostiary/internal/vault"
 )
 
 // Gateway is what local clients need to know of the running gateway.
@@ -52,6 +53,8 @@ type Config struct {
 	Book     *auditlog.Book // nil: the log cannot be read
 
 	Witnesses Witnesses // nil: no witness is asked
+
+	Vault *vault.Vault // of pseudonyms; nil: there is none
 
 	Follows error // another gateway changes the store: what every change gets; nil: this one does
 	// Policy is what the configuration says about policies now; nil: nothing.

@@ -38,6 +38,7 @@ import (
 	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/store/postgres"
 	"ostiary.dev/ostiary/internal/store/sealed"
+	"ostiary.dev/ostiary/internal/vault"
 )
 
 // Names of what lies in the data directory, beside the keys folder.
@@ -83,6 +84,7 @@ type App struct {
 	trust    *trusted  // nil: no outside trust domain
 	root     *usedRoot // nil: the root key is in the data directory
 	store    *sealed.Store
+	vault    *vault.Vault    // of pseudonyms, in the store
 	queue    *postgres.Queue // of the log of calls; nil: only this process writes it
 	follower *follower       // nil: the store is ours
 	live     *registry.Live
@@ -200,6 +202,7 @@ func (a *App) open(ctx context.Context) error {
 	if err := a.openStore(); err != nil {
 		return err
 	}
+	a.vault = a.newVault()
 	a.news = newNews(a.clock.Now)
 	if err := a.openLog(); err != nil {
 		return err
@@ -215,7 +218,7 @@ func (a *App) open(ctx context.Context) error {
 		func() float64 { return a.keeper.unwitnessed().Seconds() }))
 	a.admin, err = admin.New(admin.Config{
 		Store: a.store, Ring: a.ring, Live: a.live, Recorder: a.record, Clock: a.clock, Gateway: a.gateway, Book: a.book,
-		Archiver: archiver{a}, RootKey: a.rootKey(), Follows: a.ownerRefusal(),
+		Archiver: archiver{a}, RootKey: a.rootKey(), Follows: a.ownerRefusal(), Vault: a.vault,
 		Witnesses: a.keeper,
 		Alarm:     a.alarm, Explain: a.explainToken,
 		Policy: a.policyRules, Shadow: a.shadowTrial, TrustDomains: a.outside().Domains(),

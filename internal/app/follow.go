@@ -149,6 +149,7 @@ func (a *App) look(ctx context.Context) error {
 		if mark, err = a.caughtUp(ctx); err != nil {
 			return err
 		}
+		a.vault.Forget() // somebody may have been erased, or a key destroyed
 		if err := a.admin.Refresh(); err != nil {
 			return err
 		}
