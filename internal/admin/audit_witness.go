@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"ostiary.dev/ostiary/internal/auditlog"
+	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/witness"
 )
 
@@ -53,7 +54,7 @@ func (o *operator) ChangeWitness(_ context.Context, r WitnessChange) (Done[[]Wit
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	path := o.cfg.Witnesses.File()
-	old, err := readPolicy(path)
+	old, was, err := readPolicy(path)
 	if err != nil {
 		return out, err
 	}
@@ -68,7 +69,12 @@ func (o *operator) ChangeWitness(_ context.Context, r WitnessChange) (Done[[]Wit
 	if r.Remove {
 		action = "witness.remove"
 	}
-	err = o.cfg.Recorder.Act(auditlog.Act{Kind: auditlog.AdminChanged, Action: action, By: o.by, Subject: r.Name, Reason: r.Reason,
+	before, err1 := registry.Fingerprint(was)
+	after, err2 := registry.Fingerprint(text)
+	if err := errors.Join(err1, err2); err != nil {
+		return out, asError("the witness", err)
+	}
+	err = o.cfg.Recorder.Act(auditlog.Act{Kind: auditlog.AdminChanged, Action: action, By: o.by, Subject: r.Name, Reason: r.Reason, Before: before, After: after,
 		Change: map[string]any{"key": r.Key, "url": r.URL, "need": r.Need}})
 	if err != nil {
 		return out, asError("the witness", err)
@@ -80,23 +86,23 @@ func (o *operator) ChangeWitness(_ context.Context, r WitnessChange) (Done[[]Wit
 		"the policy is " + path + "; a gateway that runs follows it within seconds"}}, nil
 }
 
-func readPolicy(path string) (*witness.Policy, error) {
+func readPolicy(path string) (*witness.Policy, string, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &witness.Policy{}, nil
+		return &witness.Policy{}, "", nil
 	}
 	if err != nil {
-		return nil, &Error{Code: Invalid, Message: "the witness policy cannot be read", Cause: err.Error()}
+		return nil, "", &Error{Code: Invalid, Message: "the witness policy cannot be read", Cause: err.Error()}
 	}
 	if !strings.HasPrefix(string(text), managed) {
-		return nil, &Error{Code: Conflict, Message: "the witness policy " + path + " was written by hand",
+		return nil, "", &Error{Code: Conflict, Message: "the witness policy " + path + " was written by hand",
 			Fix: "change it there (c2sp.org/tlog-policy); the gateway follows it by itself"}
 	}
 	p, err := witness.ParsePolicy(text)
 	if err != nil {
-		return nil, &Error{Code: Invalid, Message: "the witness policy is not valid", Cause: err.Error()}
+		return nil, "", &Error{Code: Invalid, Message: "the witness policy is not valid", Cause: err.Error()}
 	}
-	return p, nil
+	return p, string(text), nil
 }
 
 // apply returns the new text of the policy.

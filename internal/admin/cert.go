@@ -171,7 +171,7 @@ func revocations(s registry.NounStore) (map[string]time.Time, error) {
 func (o *operator) RevokeCertificate(_ context.Context, r RevokeCert) (Done[CertView], error) {
 	var out Done[CertView]
 	var view CertView
-	t := &act{kind: "cert.revoke", subject: r.Serial, what: "certificate " + r.Serial, Change: r.Change}
+	t := &act{kind: "cert.revoke", subject: r.Serial, noun: registry.NounRef{Kind: registry.KindRevocation, ID: r.Serial}, what: "certificate " + r.Serial, Change: r.Change}
 	err := o.change(t, func(s store.Store) (any, error) {
 		now := o.cfg.Clock.Now().UTC()
 		kind, owner, until, err := holderOf(s, r.Serial)
@@ -246,7 +246,7 @@ func (o *operator) IssueComponent(_ context.Context, r IssueComponent) (Done[Cre
 		if err != nil {
 			return nil, err
 		}
-		t.subject = made.Serial
+		t.subject, t.noun = made.Serial, registry.NounRef{Kind: registry.KindComponentCert, ID: made.Serial}
 		cred = Credentials{Agent: to.Name, Serial: made.Serial, NotAfter: made.NotAfter, CertPEM: made.Chain, KeyPEM: key, CAPEM: o.cfg.Ring.CA().RootPEM()}
 		n, err := registry.NewNoun(registry.KindComponentCert, made.Serial, "",
 			registry.ComponentCert{Kind: to.Kind, Name: to.Name, Hosts: to.Hosts, Created: now, NotAfter: made.NotAfter})

@@ -463,6 +463,10 @@ func (o *operator) FinishLogin(ctx context.Context, r FinishLogin) (Done[Credent
 	if err != nil {
 		return out, err
 	}
+	if r.DryRun { // asking would spend the code
+		out.Item, out.Notices = CredentialView{Server: r.Server, For: forWhom(owner), Grant: oauth.Code}, []string{"the authorization server is not asked in a dry run"}
+		return out, nil
+	}
 	st, err := up.Finish(ctx, srv, l.Settings, l.Pending, r.Query)
 	if err != nil {
 		return out, loginError(r.Server, err)
@@ -477,7 +481,7 @@ func (o *operator) FinishLogin(ctx context.Context, r FinishLogin) (Done[Credent
 	if err != nil {
 		return out, err
 	}
-	out.Applied = !r.DryRun
+	out.Applied = true
 	out.Item = CredentialView{Server: r.Server, For: forWhom(owner), Grant: oauth.Code, Issuer: st.Issuer, State: "ready", Scope: st.Scope, Changed: o.cfg.Clock.Now().UTC()}
 	return out, nil
 }

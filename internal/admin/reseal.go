@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"ostiary.dev/ostiary/internal/auditlog"
 	"ostiary.dev/ostiary/internal/keys"
 )
 
@@ -79,6 +80,9 @@ func (o *operator) reseal(r ResealKey) (<-chan struct{}, error) {
 	if !ok || p != keys.Rows && p != keys.UpstreamCredentials {
 		return nil, invalid("leave --reseal out: old values open as long as the old key is not destroyed",
 			"values of %s cannot be sealed anew", r.Name)
+	}
+	if err := o.cfg.Recorder.Act(auditlog.Act{Kind: auditlog.AdminChanged, Action: "key.reseal", By: o.by, Subject: r.Name}); err != nil {
+		return nil, asError("sealing anew", err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	all.view, all.err, all.stop, all.over = Resealed{Job: uuid.NewString()}, nil, stop, make(chan struct{})
