@@ -248,6 +248,12 @@ func (h *hub) join(want filter) (*member, error) {
 	return m, nil
 }
 
+// errNoSubscriptions is what callers are told when a server refuses to listen,
+// instead of waiting for an acknowledgement that never comes.
+func errNoSubscriptions() error {
+	return fault.Newf(fault.MethodUnknown, "The server does not offer subscriptions.")
+}
+
 // start runs a stream for want. The caller holds mu.
 func (h *hub) start(want filter) {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -259,6 +265,9 @@ func (h *hub) start(want filter) {
 func (h *hub) run(ctx context.Context, want filter) {
 	var end error
 	for m, err := range h.open(ctx, want) {
+		if err == nil && m.Kind() == wire.ErrorResponse {
+			err = errNoSubscriptions()
+		}
 		if err != nil {
 			end = err
 			break
@@ -391,7 +400,7 @@ func (r *remote) listen(ctx context.Context, want filter) iter.Seq2[*wire.Messag
 		if err == nil && (resp.Status != 200 || kind != eventStream) {
 			answer, refused := r.refusal(ctx, x, resp, kind)
 			if err = refused; err == nil && answer != nil {
-				err = fault.Newf(fault.MethodUnknown, "The server does not offer subscriptions.")
+				err = errNoSubscriptions()
 			}
 		}
 		if err != nil {

@@ -2,6 +2,7 @@ package forward
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -442,5 +443,23 @@ func TestPipeListen(t *testing.T) {
 	<-l.ended
 	if line := <-c.written; line != `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}` {
 		t.Error(line)
+	}
+}
+
+// TestPipeListenRefused: a server on a pipe that does not know the method ends
+// the wait of everybody who would listen, and is asked again by the next one.
+func TestPipeListenRefused(t *testing.T) {
+	p, c, _ := piping(t, false)
+	p.owner.shared = p
+	for id := 1; id <= 2; id++ {
+		l := listen(t, p.owner.hub, `"l"`, `{"toolsListChanged":true}`)
+		if line := <-c.written; !strings.Contains(line, fmt.Sprintf(`"id":%d,"method":"subscriptions/listen"`, id)) {
+			t.Error(line)
+		}
+		c.lines <- fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"error":{"code":-32601,"message":"Method not found"}}`, id)
+		<-l.ended
+		if !fault.Is(l.err, fault.MethodUnknown) {
+			t.Errorf("ended with %v", l.err)
+		}
 	}
 }
