@@ -14,6 +14,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -233,20 +234,29 @@ func hostOf(host string) string {
 	return strings.ToLower(name)
 }
 
-// endpoint splits /mcp and /s/<server>/mcp; nothing else is served.
+// routes are the paths that carry MCP; * stands for the name of a server. What
+// is neither here nor a page is nothing at all.
+var routes = []string{"/mcp", "/s/*/mcp"}
+
+// Routes returns them, for the matrix of who may do what on each (P03): a new
+// one has no rule there, and fails it.
+func Routes() []string { return slices.Clone(routes) }
+
+// endpoint finds the route of a path and the server that it names.
 func endpoint(path string) (server string, ok bool) {
-	if path == "/mcp" {
-		return "", true
+	for _, r := range routes {
+		before, after, named := strings.Cut(r, "*")
+		if !named && path == r {
+			return "", true
+		}
+		if !named || len(path) <= len(before)+len(after) || !strings.HasPrefix(path, before) || !strings.HasSuffix(path, after) {
+			continue
+		}
+		if server = path[len(before) : len(path)-len(after)]; len(server) <= 32 && !strings.ContainsAny(server, "/%") {
+			return server, true
+		}
 	}
-	rest, ok := strings.CutPrefix(path, "/s/")
-	if !ok {
-		return "", false
-	}
-	server, ok = strings.CutSuffix(rest, "/mcp")
-	if !ok || server == "" || len(server) > 32 || strings.ContainsAny(server, "/%") {
-		return "", false
-	}
-	return server, true
+	return "", false
 }
 
 func (d *Door) public() string {

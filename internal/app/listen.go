@@ -82,12 +82,12 @@ func (a *App) servePages(ln net.Listener, secure bool) func(context.Context) err
 // pages are /livez, /readyz and /metrics, and for auditors the logs, which are
 // never served in clear; a browser is told to keep nothing.
 func (a *App) pages(secure bool) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
-	mux.HandleFunc("GET /readyz", a.readyz)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(a.gather, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	mux := operatorMux{http.NewServeMux()}
+	mux.handle("GET /livez", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") }))
+	mux.handle("GET /readyz", http.HandlerFunc(a.readyz))
+	mux.handle("GET /metrics", promhttp.HandlerFor(a.gather, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
 	if secure {
-		mux.Handle("GET "+tilesAt, a.newTiles())
+		mux.handle("GET "+tilesAt, a.newTiles())
 		a.operatorPages(mux)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -95,7 +95,7 @@ func (a *App) pages(secure bool) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		mux.ServeHTTP(w, r)
+		mux.mux.ServeHTTP(w, r)
 	})
 }
 

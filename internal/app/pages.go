@@ -8,6 +8,35 @@ import (
 	"ostiary.dev/ostiary/internal/http1"
 )
 
+// PagePaths returns what the pages of the data listener begin with. The matrix
+// of who may do what (P03) has a row for each, and what is not here is not
+// served.
+func PagePaths() []string {
+	return []string{protectedAt, "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration",
+		approvalsAt, "/enrol", "/login", "/oauth"}
+}
+
+// OperatorPaths returns the same of the admin listener.
+func OperatorPaths() []string {
+	return []string{"/api/v1/", approvalsAt, approvalsAt + "/", tilesAt, "/livez", "/login", "/login/", "/metrics", "/readyz"}
+}
+
+// rowed panics for a page that has no row: somebody added it and did not say
+// who may see it. The first start of such a gateway is in a test.
+func rowed(path string, rows []string) {
+	if !slices.Contains(rows, path) {
+		panic("app: the page " + path + " stands neither in PagePaths nor in OperatorPaths")
+	}
+}
+
+// operatorMux serves operators' pages, each with its row.
+type operatorMux struct{ mux *http.ServeMux }
+
+func (m operatorMux) handle(pattern string, h http.Handler) {
+	rowed(pattern[strings.IndexByte(pattern, '/'):], OperatorPaths())
+	m.mux.Handle(pattern, h)
+}
+
 // pagesOf returns the pages on the data listener that are no MCP endpoint, by
 // the path that they begin with: one line for each room that has some.
 func (a *App) pagesOf() map[string]http.Handler {
@@ -17,6 +46,9 @@ func (a *App) pagesOf() map[string]http.Handler {
 	a.peoplePages(all)
 	a.protectedPages(all)
 	a.approvalPages(all)
+	for path := range all {
+		rowed(path, PagePaths())
+	}
 	return all
 }
 

@@ -41,15 +41,15 @@ func (a *App) peoplePages(all map[string]http.Handler) {
 }
 
 // operatorPages adds the sign-in and the operators' API to the admin listener.
-func (a *App) operatorPages(mux *http.ServeMux) {
+func (a *App) operatorPages(mux operatorMux) {
 	if a.portal == nil {
 		return
 	}
-	mux.Handle("/login", a.portal)
-	mux.Handle("/login/", a.portal)
-	mux.Handle(approvalsAt, a.portal)
-	mux.Handle(approvalsAt+"/", a.portal)
-	mux.Handle("/api/v1/", a.admin.Remote(func(r *http.Request) (admin.Caller, bool) {
+	mux.handle("/login", a.portal)
+	mux.handle("/login/", a.portal)
+	mux.handle(approvalsAt, a.portal)
+	mux.handle(approvalsAt+"/", a.portal)
+	mux.handle("/api/v1/", a.admin.Remote(func(r *http.Request) (admin.Caller, bool) {
 		v, ok := a.portal.Session(r)
 		return callerOf(v), ok
 	}))

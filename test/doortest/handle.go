@@ -236,6 +236,9 @@ func (u *Upstream) attach(w *Conn, r *Request) bool {
 	case r.Method == http.MethodGet && pathOf(r.Target) == u.config.Path:
 		id := u.newSession()
 		w.Begin()
+		u.mu.Lock()
+		u.streams[id] = w // before its address is known, which may be used at once
+		u.mu.Unlock()
 		w.Chunk("event: endpoint\ndata: " + u.endpoint(id) + "\n\n")
 		u.hold(id, w)
 	case r.Method == http.MethodPost && strings.HasPrefix(r.Target, "/messages?session="):

@@ -1,83 +1,340 @@
 package hostile
 
 import (
+	"crypto/tls"
+	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"testing"
 
+	"ostiary.dev/ostiary/internal/admit"
 	"ostiary.dev/ostiary/internal/wire"
 	"ostiary.dev/ostiary/test/doortest"
 )
 
-var matrix = shared("")
+// shown is a client that a principal shows itself by.
+type shown struct {
+	*doortest.Client
+	plain bool // comes to the plaintext loopback listener
+}
 
-// TestP03Refusals is the part of the matrix in which everything is refused:
-// every method that any version knows, in every version, on both endpoints, by
-// callers that nobody knows and by an agent without a grant. The rows come from
-// the protocol's own table, so a new method has its row at once.
-func TestP03Refusals(t *testing.T) {
-	w := matrix(t)
-	if w.door.Agents["nobody"] == nil {
-		w.door.Register("nobody")
+// grid is the gateway of the matrix: three servers behind three transports, and
+// a principal for each way to be somebody or nobody.
+type grid struct {
+	*doortest.Door
+	idp     *doortest.IDP
+	servers []*behind
+	reasons map[string]int // refusals to be found in the log
+}
+
+// behind is one server.
+type behind struct {
+	name   string
+	legacy bool       // speaks the legacy era only
+	heard  func() int // what reached it since forget
+	forget func()
+}
+
+// agents are those of the grid and what they are granted on every server.
+var agents = map[string]string{"nobody": "", "reader": "read", "writer": "write", "modifier": "modify", "suspended": "modify",
+	"single": "modify", "outside": "write", "narrow": "modify", "local": "write"}
+
+func newGrid(t *testing.T) *grid {
+	t.Helper()
+	const tasks = `{"jsonrpc":"2.0","id":%ID%,"result":{"tasks":[]}}`
+	up, old := doortest.NewUpstream(t, doortest.Config{}), doortest.NewUpstream(t, doortest.Config{OldSSE: true, Legacy: true})
+	up.On("tasks/list", doortest.Exactly(tasks))
+	old.On("tasks/list", doortest.Exactly(tasks))
+	io := doortest.NewStdio(t, doortest.Script{Answers: map[string]string{"tasks/list": tasks,
+		"subscriptions/listen": `{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":%ID%},"notifications":{"toolsListChanged":true}}}`}})
+	w := &grid{idp: doortest.NewIDP(t), reasons: map[string]int{}}
+	w.Door = doortest.Gateway(t, doortest.Options{
+		Servers: []doortest.Server{
+			{Name: "s", URL: up.URL(), Access: toolNeeds}, {Name: "io", Command: io.Command, Env: io.Env, Access: toolNeeds},
+			{Name: "old", URL: old.URL(), Access: toolNeeds, Flags: []string{"--transport", "sse"}},
+		},
+		Plain: "local", Down: true,
+		Config: func(yaml string) string {
+			return strings.Replace(yaml, "identity:\n", "identity:\n  issuers:\n"+w.idp.Entry(""), 1) + "limits: {calls_per_minute: 0}\n"
+		},
+	})
+	lines := 0
+	asked := func() (n int) { // of the child: what it is told, it may get late
+		for _, line := range io.Received()[lines:] {
+			if m := doortest.Envelope(line); m.ID != nil && m.Method != "initialize" {
+				n++
+			}
+		}
+		return n
 	}
-	methods := map[string]bool{}
+	w.servers = []*behind{
+		{"s", false, func() int { return int(up.Bytes()) }, up.Forget},
+		{"io", false, asked, func() { lines = len(io.Received()) }},
+		{"old", true, func() int { return int(old.Bytes()) }, old.Forget},
+	}
+	for agent, access := range agents {
+		switch agent {
+		case "local": // init made it
+		case "outside", "narrow":
+			w.Bind(agent, w.idp.URL, "sub-"+agent)
+		default:
+			w.Register(agent)
+		}
+		for _, b := range w.servers {
+			if access != "" && (agent != "single" || b.name == "s") {
+				w.Grant(agent, b.name, access)
+			}
+		}
+	}
+	w.Must("agent", "suspend", "suspended", "--reason", "matrix", "--yes")
+	w.Up()
+	return w
+}
+
+// principals are the rows: nine that are nobody, then each access.
+func (w *grid) principals() []principal {
+	token := func(text string) func(*shown) { return func(c *shown) { c.Token = text } }
+	cert := func(agent string) func(*shown) {
+		return func(c *shown) { c.TLS.Certificates = []tls.Certificate{w.Agents[agent].Cert} }
+	}
+	plain := func(text string) func(*shown) { return func(c *shown) { c.plain, c.Token = true, text } }
+	jwt := func(sub string, change map[string]any) func(*shown) {
+		return token(w.idp.Token(w.idp.Claims(sub, w.URL("")), change))
+	}
+	api := func(agent string) string { return w.Agents[agent].Token }
+	wrong := api("modifier")
+	rows := []principal{
+		{name: "none", unknown: true, show: token("")},
+		{name: "a token that nobody has", unknown: true, show: token(wrong[:len(wrong)-6] + "aaaaaa")},
+		{name: "an outside token of nobody", unknown: true, show: jwt("sub-nobody", nil)},
+		{name: "an outside token that has ended", unknown: true, show: jwt("sub-outside", map[string]any{"exp": 1})},
+		{name: "token and certificate of two", unknown: true, show: func(c *shown) { cert("reader")(c); c.Token = wrong }},
+		{name: "another's token at the plain listener", unknown: true, show: plain(wrong)},
+		{name: "suspended", unknown: true, show: token(api("suspended"))},
+		{name: "suspended, by certificate", unknown: true, show: cert("suspended")},
+		{name: "without a grant", show: token(api("nobody"))},
+		{name: "granted one server", access: "modify", only: "s", show: token(api("single"))},
+	}
+	for _, agent := range []string{"reader", "writer", "modifier"} {
+		rows = append(rows, principal{name: agent, access: agents[agent], show: token(api(agent))})
+	}
+	return append(rows,
+		principal{name: "outside token", access: "write", show: jwt("sub-outside", nil)},
+		principal{name: "outside token of narrow scope", access: "modify", scope: "mcp:read", show: jwt("sub-narrow", map[string]any{"scope": "mcp:read"})},
+		principal{name: "certificate", access: "write", show: cert("writer")},
+		principal{name: "plain", access: "write", show: plain("")},
+	)
+}
+
+// actions are the columns: every method that any side may send in any version,
+// each tool, a tool and a method that there are not, and the verbs beside POST.
+func actions() []action {
+	all := []action{{method: "no/such", target: "s"}, {method: "GET"}}
+	seen := map[string]bool{}
 	for _, f := range wire.Facts() {
-		if f.From&wire.FromClient != 0 && !f.Notification {
-			methods[f.Method] = true
+		switch {
+		case seen[f.Method]:
+			continue
+		case f.Action == wire.ActTool:
+			for tool := range toolNeeds {
+				all = append(all, action{method: f.Method, tool: tool, target: "s"}, action{method: f.Method, tool: tool, target: "io"}, action{method: f.Method, tool: tool, target: "old"})
+			}
+			all = append(all, action{method: f.Method, tool: "ghost", target: "s"})
+		default:
+			all = append(all, action{method: f.Method, target: "s", notification: f.Notification})
+		}
+		seen[f.Method] = true
+	}
+	return append(all, action{method: "DELETE"}) // last: it ends the session
+}
+
+// TestP03Matrix sends every action in every version to every endpoint as every
+// principal, and holds what comes back, what reached the servers and what was
+// recorded to one function that says what must.
+func TestP03Matrix(t *testing.T) {
+	if got := strings.Join(admit.Routes(), " "); got != "/mcp /s/*/mcp" {
+		t.Fatalf("the routes are %s: the matrix has no rule for one", got)
+	}
+	w := newGrid(t)
+	cells := 0
+	for _, p := range w.principals() {
+		t.Run(p.name, func(t *testing.T) {
+			for _, b := range append(slices.Clone(w.servers), &behind{}) {
+				for _, v := range versions {
+					if b.name == "s" || b.name == "" || slices.Contains(eras, v) {
+						cells += w.row(t, p, b, wire.Version(v))
+					}
+				}
+			}
+		})
+	}
+	t.Logf("%d cells", cells)
+	w.recorded(t)
+	t.Run("wrap", w.wrapped)
+	t.Run("pages", w.pages)
+}
+
+// recorded compares the refusals of the whole matrix with those in the log.
+func (w *grid) recorded(t *testing.T) {
+	t.Helper()
+	got := map[string]int{}
+	for _, r := range w.Records() {
+		if r.Outcome != "refused" || r.Parent != "" || r.Detail == "TLS handshake failed" {
+			continue
+		}
+		if got[r.Reason] += max(1, r.Count); r.Sent { // many strangers are counted in one line
+			t.Errorf("sent and refused: %s", r.Line)
 		}
 	}
-	for _, who := range []string{"none", "unknown", "nobody"} {
-		for _, server := range []string{"s", ""} {
-			for _, version := range versions {
-				t.Run(fmt.Sprintf("%s %q %s", who, server, version), func(t *testing.T) {
-					refuses(t, w, caller{who, server, version}, methods)
-				})
-			}
-		}
+	if !maps.Equal(got, w.reasons) {
+		t.Errorf("the log tells of the refusals %v, want %v", got, w.reasons)
 	}
 }
 
-type caller struct{ who, server, version string }
+// row sends all actions of one principal to one endpoint in one version: first
+// what must reach no server, then the rest.
+func (w *grid) row(t *testing.T, p principal, b *behind, v wire.Version) int {
+	t.Helper()
+	c := &shown{Client: doortest.NewClient(t, "")}
+	c.Version, c.TLS = string(v), &tls.Config{RootCAs: w.Agents["reader"].CA, MinVersion: tls.VersionTLS13}
+	if p.show(c); c.plain {
+		c.URL = w.PlainURL(b.name)
+	} else {
+		c.URL = w.URL(b.name)
+	}
+	if v.Era() == wire.Legacy && !p.unknown && (b.name == "" || p.on(b.name) != "") {
+		c.Initialize(string(v), `{}`)
+	}
+	var silent, rest []cell
+	for _, a := range actions() {
+		one := cell{p, b.name, b.legacy || b.name == "" && a.target == "old", v, a}
+		if b.name != "" && a.target != "s" && a.tool != "" {
+			continue // names on a server's own endpoint are that server's
+		}
+		if expected(t, one).refused() || p.access == "" {
+			silent = append(silent, one)
+		} else {
+			rest = append(rest, one)
+		}
+	}
+	for _, other := range w.servers {
+		other.forget()
+	}
+	for _, one := range silent {
+		w.check(t, c, one)
+	}
+	for _, other := range w.servers {
+		if n := other.heard(); n > 0 {
+			t.Errorf("%s on %q in %s: what is refused reached %s", p.name, b.name, v, other.name)
+		}
+	}
+	for _, one := range rest {
+		w.check(t, c, one)
+	}
+	return len(silent) + len(rest)
+}
 
-// refuses sends every method as the caller and demands that no byte reaches the
-// server and that nothing but the empty lists of /mcp is answered.
-func refuses(t *testing.T, w *world, of caller, methods map[string]bool) {
-	c := w.clientOf(t, "nobody", of.version)
-	c.URL = w.door.URL(of.server)
-	switch of.who {
-	case "none":
-		c.Token = ""
-	case "unknown":
-		c.Token = c.Token[:len(c.Token)-6] + "AAAAAA"
+// check sends one cell and compares.
+func (w *grid) check(t *testing.T, c *shown, one cell) {
+	t.Helper()
+	want := expected(t, one)
+	got := one.send(t, c, want)
+	l := looks[want]
+	if l.reason != "" {
+		w.reasons[l.reason]++
 	}
-	w.up.Forget()
-	for m := range methods {
-		got := c.Call("1", m, `{"name":"s__echo","uri":"test://one","taskId":"t","arguments":{}}`)
-		if of.who != "nobody" && (got.Status != 401 || got.Header.Get("WWW-Authenticate") == "") {
-			t.Errorf("%s: answered %d with challenge %q, want 401 and one", m, got.Status, got.Header.Get("WWW-Authenticate"))
-		}
-		if of.server == "s" && got.Message().Result != nil {
-			t.Errorf("%s: answered %.200s", m, got.Body)
-		}
+	name := fmt.Sprintf("%s: %s %s%s on %q in %s", one.who.name, one.method, one.target, one.tool, one.server, one.version)
+	if got.Status != want.statusIn(one.version) || got.Code() != l.code {
+		t.Errorf("%s: answered %d, %d, want %q (%d, %d): %.200s", name, got.Status, got.Code(), want, want.statusIn(one.version), l.code, got.Body)
+		return
 	}
-	if n := w.up.Bytes(); n != 0 {
-		t.Errorf("%d bytes reached the server: %.300q", n, w.up.Received())
+	if challenge := got.Header.Get("WWW-Authenticate"); (challenge != "") != (want == stranger || want == tooNarrow) {
+		t.Errorf("%s: the challenge is %q", name, challenge)
+	}
+	if one.method == "tools/list" && !want.refused() {
+		w.listed(t, name, one, got)
 	}
 }
 
-// TestP03Permits is the other side: one call that is granted goes through in
-// every version on both endpoints, so the refusals above have another cause.
-func TestP03Permits(t *testing.T) {
-	w := matrix(t)
-	for _, version := range versions {
-		for server, tool := range map[string]string{"s": "echo", "": "s__echo"} {
-			c := w.clientOf(t, "app", version)
-			c.URL = w.door.URL(server)
-			if version != doortest.ModernVersion {
-				c.Initialize(version, `{}`)
+// listed holds a list of tools to what calls of them would get.
+func (w *grid) listed(t *testing.T, name string, one cell, got doortest.Reply) {
+	t.Helper()
+	var list struct {
+		Tools []struct{ Name string }
+	}
+	if err := json.Unmarshal(got.Message().Result, &list); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	var shown, want []string
+	for _, tool := range list.Tools {
+		shown = append(shown, tool.Name)
+	}
+	for _, b := range w.servers {
+		for tool := range toolNeeds {
+			call := one
+			call.method, call.tool, call.target = "tools/call", tool, b.name
+			full := tool
+			if one.server == "" {
+				call.legacy, full = b.legacy, b.name+"__"+tool
+			} else if b.name != one.server {
+				continue
 			}
-			if got := c.Tool("1", tool, `{"text":"x"}`); got.Text() != "x" {
-				t.Errorf("%s on %q: %d %.300s", version, server, got.Status, got.Body)
+			if expected(t, call) == passes {
+				want = append(want, full)
 			}
 		}
 	}
+	slices.Sort(shown)
+	slices.Sort(want)
+	if !slices.Equal(shown, want) {
+		t.Errorf("%s: lists %v, and calls allow %v", name, shown, want)
+	}
+}
+
+// send makes the request of a cell.
+func (one cell) send(t *testing.T, c *shown, want verdict) doortest.Reply {
+	t.Helper()
+	switch {
+	case want == opened:
+		s := c.Open("GET", "")
+		defer s.Close()
+		return doortest.Reply{Status: s.Status, Header: s.Header}
+	case one.method == "GET" || one.method == "DELETE":
+		return c.Send(one.method, "")
+	case one.notification:
+		return c.Post(strings.Replace(c.Request("0", one.method, one.params()), `"id":0,`, "", 1))
+	case one.method == "subscriptions/listen" && !want.refused():
+		s := c.Open("POST", c.Request("7", one.method, one.params()))
+		defer s.Close()
+		e, err := s.Next()
+		if err != nil {
+			t.Errorf("a listen stream: %v", err)
+		}
+		return doortest.Reply{Status: s.Status, Header: s.Header, Messages: []string{e.Data}}
+	}
+	var name []doortest.Header // of what 2026-07-28 routes by a header
+	if strings.HasPrefix(one.method, "tasks/") && one.version.Era() == wire.Modern {
+		name = []doortest.Header{{Name: "Mcp-Name", Value: "t"}}
+	}
+	return c.Call("7", one.method, one.params(), name...)
+}
+
+// params are good for every method at once.
+func (one cell) params() string {
+	name, prompt, uri := one.tool, "greet", "test://one"
+	if name == "" {
+		name = prompt
+	}
+	if one.server == "" {
+		name, prompt, uri = one.target+"__"+name, one.target+"__"+prompt, "ostiary://"+one.target+"/"+uri
+	}
+	arguments := map[string]string{"echo": `{"text":"x"}`, "add": `{"a":1,"b":2}`}[one.tool]
+	if arguments == "" {
+		arguments = "{}"
+	}
+	return fmt.Sprintf(`{"name":%q,"uri":%q,"arguments":%s,"ref":{"type":"ref/prompt","name":%q},"argument":{"name":"who","value":"a"},"taskId":"t","level":"info",`+
+		`"notifications":{"toolsListChanged":true},"requestId":"none","progressToken":"none","progress":1,"protocolVersion":%q,"capabilities":{},"clientInfo":{"name":"m","version":"1"}}`,
+		name, uri, arguments, prompt, one.version)
 }
