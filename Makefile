@@ -17,7 +17,7 @@ STATICCHECK_VERSION := v0.8.2
 .DEFAULT_GOAL := build
 CORPUS   ?=
 
-.PHONY: cloudkms pkcs11 providers eval build run test tools postgres peers fmt vet lint unit fips race doors outside interop cross soak fuzz bench clean
+.PHONY: cloudkms pkcs11 providers eval train build run test tools postgres peers fmt vet lint unit fips race doors outside interop cross soak fuzz bench clean
 
 build: ## bin/ostiary and bin/ostiary-verify
 	$(BUILD) -o bin/ostiary ./cmd/ostiary
@@ -99,6 +99,10 @@ bench: ## every Go benchmark
 
 eval: ## the detector against a labelled corpus: make eval CORPUS=FILE
 	$(GO) run ./test/eval -corpus "$(CORPUS)"
+
+train: ## rebuild the tagger's data: make train SOURCES=folder LISTS=folder, see docs/pii-data.md
+	python3 internal/pii/testdata/train/lists.py "$(SOURCES)" "$(LISTS)"
+	$(GO) test ./internal/pii -run 'TestBuild$$' -build "$(LISTS)" -v
 
 clean: ## what was built; the gateway of make run stays, it holds keys
 	rm -rf bin

@@ -65,3 +65,28 @@ func allButNames() (out []Type) {
 	}
 	return out
 }
+
+// BenchmarkFloor is one table lookup per byte: what any scanner that looks at every
+// byte costs at least on this machine. Figures of the scanner are read as ratios to
+// it, because they vary with the machine's load.
+func BenchmarkFloor(b *testing.B) {
+	text := cleanJSON(64 << 10)
+	b.SetBytes(int64(len(text)))
+	start := cpuTime()
+	for b.Loop() {
+		floorSum += lookups(text)
+	}
+	b.ReportMetric(float64(len(text))*float64(b.N)/(cpuTime()-start).Seconds()/1e6, "cpuMB/s")
+}
+
+var floorSum uint8
+
+// lookups is a function of its own so that its sum stays in a register.
+//
+//go:noinline
+func lookups(text []byte) (sum uint8) {
+	for _, c := range text {
+		sum += class[c]
+	}
+	return sum
+}

@@ -17,11 +17,13 @@ const (
 	gLand               // a country, state or continent, or a form of one
 	gOrg                // a word that names kinds of organisations: bank, university, GmbH
 	gCommon             // usually an ordinary word, written in lower case
-	gPhrase             // the beginning of a place of several words
+	gPhrase             // the beginning of a place or organisation of several words
+	gBrand              // an organisation by its own name
+	gWord               // in a dictionary, written in lower case or a German noun
 )
 
 // gazetteerFile holds, after gzip: pairs of a hash (uint32, little endian) and
-// bits (one byte), sorted by hash. Its recipe is in docs/pii-data.md.
+// bits (two bytes), sorted by hash. Its recipe is in docs/pii-data.md.
 //
 //go:embed data/gazetteer.gz
 var gazetteerFile []byte
@@ -36,11 +38,11 @@ var weightsFile []byte
 // gazetteer is an open-addressed table from hash to bits.
 type gazetteer struct {
 	keys []uint32
-	bits []uint8
+	bits []uint16
 	mask uint32
 }
 
-func (g *gazetteer) get(h uint32) uint8 {
+func (g *gazetteer) get(h uint32) uint16 {
 	for i := h & g.mask; ; i = (i + 1) & g.mask {
 		if g.keys[i] == h {
 			return g.bits[i]
@@ -52,14 +54,14 @@ func (g *gazetteer) get(h uint32) uint8 {
 }
 
 func newGazetteer(pairs []byte) *gazetteer {
-	n := len(pairs) / 5
+	n := len(pairs) / 6
 	size := 1024
 	for size < 2*n {
 		size *= 2
 	}
-	g := &gazetteer{keys: make([]uint32, size), bits: make([]uint8, size), mask: uint32(size - 1)}
+	g := &gazetteer{keys: make([]uint32, size), bits: make([]uint16, size), mask: uint32(size - 1)}
 	for i := range n {
-		h := binary.LittleEndian.Uint32(pairs[i*5:])
+		h := binary.LittleEndian.Uint32(pairs[i*6:])
 		if h == 0 {
 			continue
 		}
@@ -67,7 +69,7 @@ func newGazetteer(pairs []byte) *gazetteer {
 		for g.keys[k] != 0 {
 			k = (k + 1) & g.mask
 		}
-		g.keys[k], g.bits[k] = h, pairs[i*5+4]
+		g.keys[k], g.bits[k] = h, binary.LittleEndian.Uint16(pairs[i*6+4:])
 	}
 	return g
 }

@@ -113,7 +113,15 @@ func (l *lists) company(rng *rand.Rand) string {
 	last, city := l.last[rng.IntN(len(l.last))], l.city[rng.IntN(len(l.city))]
 	stem := pick("Nova", "Blue", "Bright", "Terra", "Green", "Data", "Cloud", "North", "Vertex", "Omni", "Lumi", "Agro", "Medi", "Fin", "Solar", "Red", "Hyper", "Net", "Inter", "Opti") +
 		pick("tech", "soft", "line", "works", "gen", "form", "mark", "wave", "core", "point", "path", "ware", "bank", "labs", "care", "stream")
-	switch rng.IntN(17) {
+	switch rng.IntN(24) {
+	case 17, 18, 19, 20:
+		return l.org[rng.IntN(len(l.org))]
+	case 21:
+		return l.capital(rng) + " " + pick("Reports", "Media", "Design", "Research", "Transport", "League", "Group", "Partners", "Systems", "Music", "Games", "Foods", "Hotels", "Center", "Alliance", "Network")
+	case 22:
+		return l.capital(rng) + " " + l.capital(rng) + " " + pick("League", "Association", "Movement", "Action", "Company", "Council", "Union", "Records", "Project", "Team")
+	case 23:
+		return pick(last, city, "American", "National", "German", "Royal") + " " + l.capital(rng) + " " + pick("Inc", "LLC", "Ltd", "GmbH", "Association", "League", "Federation", "Club", "Service", "Agency")
 	case 14:
 		return pick("1st", "2nd", "55th", "139th", "IV", "Royal", "Imperial", "Third") + " " + pick("Division", "Brigade", "Corps", "Regiment", "Infantry", "Army", "Fleet", "Squadron")
 	case 15:
@@ -144,6 +152,15 @@ func (l *lists) company(rng *rand.Rand) string {
 		return "The " + last + " " + pick("Foundation", "Company", "Trust", "Institute", "Brothers", "Band", "Post")
 	}
 	return last + " " + pick("Bank", "Insurance", "Motors", "Airlines", "Records", "Consulting", "Logistics", "Pharma", "Entertainment", "Press")
+}
+
+// capital is an ordinary word with a capital letter, as names of firms have them.
+func (l *lists) capital(rng *rand.Rand) string {
+	for {
+		if w := l.words[rng.IntN(len(l.words))]; len(w) >= 4 && len(w) <= 9 {
+			return strings.ToUpper(w[:1]) + w[1:]
+		}
+	}
 }
 
 // feature is a river, county, park or the like.

@@ -9,9 +9,12 @@ import (
 const (
 	minProse  = 3
 	maxProse  = 20000 // bytes of one string; longer text is cut at blanks
-	nameBias  = 96    // of the O tag, in units of the weights: found by measuring
-	placeBias = 70    // in favour of places
-	loneMin   = 150   // a name that is alone in its text must be that far above none
+	nameBias  = 50    // of the O tag, in units of the weights: found by measuring
+	placeBias = 20    // in favour of places
+	orgBias   = 15    // in favour of organisations
+	loneMin   = 200   // a name that is alone in its text must be that far above none
+	loneOrg   = 250   // the same for organisations
+	loneSure  = 1000  // of a name that its words alone prove
 	maxSweeps = 64    // names of one scan whose parts are searched for
 )
 
@@ -66,6 +69,7 @@ func (r *run) tagged(m *model, v *view) {
 	}
 	ts := m.tag(r.ts[:0], ws, nameBias)
 	r.ts = ts
+	knownOrgs(v.b, ws, ts)
 	r.streets(v, ws, ts)
 	if r.want(titleBit | nrpBit) {
 		r.titles(v, ws, ts)
@@ -91,10 +95,27 @@ func (r *run) tagged(m *model, v *view) {
 				j++
 			}
 		}
+		if kind != 2 && j == i+1 && ws[i].gaz&gLand != 0 && ws[i].gaz&(gFirst|gLast|gCommon|gWord|gBrand|gOrg) == 0 {
+			kind = 2 // a country, state or river by its own name
+		}
+		if kind == 2 && j == i+2 && ws[i].place == 0 && fullName(v.b, &ws[i], &ws[i+1]) {
+			kind = 1
+		}
 		r.name(v, ws, i, j, kind)
 		i = j
 	}
 }
+
+// fullName reports whether two words are a given and a family name by the lists,
+// and the second is no word for a kind of place: "Sofia Costa", but not "Jordan
+// Valley".
+func fullName(b []byte, x, y *word) bool {
+	return x.gaz&gFirst != 0 && y.gaz&gLast != 0 && y.gaz&(gOrg|gLand) == 0 && y.shape != shLower && !inSet(landWords, b, y)
+}
+
+var landWords = wordSet(`valley harbor harbour square park river lake hill hills beach county bay island islands springs falls heights station
+bridge creek mountain mountains city street road forest point rock rocks wood woods field fields town village castle church cross ford
+gate green grove hall house land lane mill moor port ridge shore spring well wells tal see berg burg dorf stadt bad insel wald`)
 
 // untagged names countries and the like that the weights missed, and short forms
 // in parentheses after a name; it returns the word to go on with.
@@ -163,7 +184,8 @@ ocr faq sla kpi roi poc mvp eta asap fyi tbd rfc iso ieee ticket issue status pr
 mime smtp imap pop3 tier stack queue cache proxy host server client request response header body token tokens key value`)
 
 // loneName reports whether a text of several words has but one name and that one
-// is doubtful: most such findings are wrong.
+// is doubtful: most such findings are wrong. A place that a list knows is not
+// doubtful, and of organisations more is asked, for they are mistaken most.
 func loneName(ws []word, ts []uint8) bool {
 	names, top, first := 0, int32(0), 0
 	for i, t := range ts {
@@ -176,7 +198,16 @@ func loneName(ws []word, ts []uint8) bool {
 		}
 		top = max(top, ws[i].margin)
 	}
-	return names == 1 && top < loneMin && len(ws) > 3 && ws[first].gaz&(gLand|gCity) == 0
+	if names != 1 || len(ws) <= 3 {
+		return false
+	}
+	switch ts[first] {
+	case tagBLoc:
+		return top < loneMin && ws[first].gaz&(gLand|gCity) == 0 && ws[first].place != 1
+	case tagBOrg:
+		return top < loneOrg
+	}
+	return top < loneMin
 }
 
 var nameTypes = [4]Type{"", Person, Location, Organization}

@@ -342,7 +342,7 @@ func (r *run) weigh(rule *numRule, v *view, g *num, grouped, alone bool) float64
 			}
 			return s
 		}
-		if alone && rule.typ == SSN {
+		if rule.typ == SSN && (alone || g.nr == 1 && len(v.b) <= maxBare && r.sentence(v)) {
 			return 0.45
 		}
 		if alone {
@@ -354,6 +354,17 @@ func (r *run) weigh(rule *numRule, v *view, g *num, grouped, alone bool) float64
 		}
 	}
 	return 0
+}
+
+// maxBare is the length of a text in which nine digits without a word may still be
+// a social security number: in longer ones they are mostly something else.
+const maxBare = 120
+
+// sentence reports whether the value just looked at stands in plain words, and none
+// of them says what it is.
+func (r *run) sentence(v *view) bool {
+	return r.near.set == ctxSet{} && v.layers == 0 && !v.number && !v.opaque && v.hint == nil && count(v.b, ' ') >= 2 &&
+		count(v.b, '=')+count(v.b, ':')+count(v.b, '/')+count(v.b, '{')+count(v.b, '_') == 0
 }
 
 // card scores a payment card number: Luhn, an issuer's range, and grouping or

@@ -1,7 +1,7 @@
 package pii
 
-// The tagger: a greedy averaged perceptron over words (Collins 2002), with word
-// shapes, affixes, neighbours and the gazetteer as features.
+// The tagger: greedy logistic regression over words, with word shapes, affixes,
+// neighbours and the gazetteer as features.
 
 // Tags. The order is that of the columns of the weights.
 const (
@@ -39,8 +39,8 @@ type word struct {
 	h          uint32 // of the folded word
 	pre, suf   uint32 // of the first and last three letters
 	suf2       uint32
-	gaz        uint8
-	place      uint8 // 1 begins, 2 continues a place of several words
+	gaz        uint16
+	place      uint8 // 1 begins, 2 continues a place of several words; 3, 4 an organisation
 	shape      uint8
 	first      bool  // begins a sentence or line
 	raw        byte  // of punctuation, the byte
@@ -124,14 +124,14 @@ func (m *model) describe(w *word, t []byte) {
 	w.gaz = m.gaz.get(w.h)
 }
 
-// phrases marks places of two or three words.
+// phrases marks places and organisations of two to four words.
 func (m *model) phrases(ws []word) {
 	for i := range ws {
-		if ws[i].gaz&gPhrase == 0 || ws[i].shape == shLower {
+		if ws[i].gaz&gPhrase == 0 || ws[i].shape == shLower || ws[i].place == 2 || ws[i].place == 4 {
 			continue
 		}
-		h, last := ws[i].h, -1
-		for k := i + 1; k < len(ws) && k < i+4; k++ {
+		h, last, mark := ws[i].h, -1, uint8(0)
+		for k := i + 1; k < len(ws) && k < i+6; k++ {
 			if ws[k].shape == shPunct && ws[k].raw != '-' && ws[k].raw != '\'' && ws[k].raw != '.' {
 				break
 			}
@@ -139,14 +139,17 @@ func (m *model) phrases(ws []word) {
 				continue
 			}
 			h = joinHash(h, ws[k].h)
-			if m.gaz.get(h)&(gCity|gLand) != 0 {
-				last = k
+			switch g := m.gaz.get(h); {
+			case g&(gCity|gLand) != 0:
+				last, mark = k, 1
+			case g&gBrand != 0:
+				last, mark = k, 3
 			}
 		}
 		if last > 0 {
-			ws[i].place = 1
+			ws[i].place = mark
 			for k := i + 1; k <= last; k++ {
-				ws[k].place = 2
+				ws[k].place = mark + 1
 			}
 		}
 	}
@@ -175,7 +178,7 @@ func features(dst []uint32, ws []word, i int, prev, prev2 uint8, caps uint32) []
 		h ^= h >> 13
 		dst = append(dst, h)
 	}
-	gz, pz, nz := uint32(w.gaz)|uint32(w.place)<<8, uint32(p.gaz)|uint32(p.place)<<8, uint32(n.gaz)|uint32(n.place)<<8
+	gz, pz, nz := uint32(w.gaz)|uint32(w.place)<<12, uint32(p.gaz)|uint32(p.place)<<12, uint32(n.gaz)|uint32(n.place)<<12
 	sh := uint32(w.shape)
 	fs := sh
 	if w.first {
@@ -193,8 +196,8 @@ func features(dst []uint32, ws []word, i int, prev, prev2 uint8, caps uint32) []
 	add(9, uint32(prev), w.h)
 	add(10, gz, fs)
 	add(11, gz, uint32(prev)|uint32(p.shape)<<4)
-	add(12, gz, nz|uint32(n.shape)<<10)
-	add(13, gz, pz|uint32(prev)<<10)
+	add(12, gz, nz|uint32(n.shape)<<16)
+	add(13, gz, pz|uint32(prev)<<16)
 	add(14, uint32(p.shape)<<8|sh<<4|uint32(n.shape), uint32(prev))
 	add(15, p2.h, sh)
 	add(16, n2.h, sh)
@@ -204,9 +207,13 @@ func features(dst []uint32, ws []word, i int, prev, prev2 uint8, caps uint32) []
 	add(20, fs, caps)
 	add(21, p2.h, p.h)
 	add(22, n.h, n2.h)
-	add(23, gz, uint32(n2.gaz)|nz<<10)
+	add(23, gz, uint32(n2.gaz)|nz<<16)
 	add(24, uint32(p.raw)<<8|uint32(n.raw), sh|uint32(prev)<<4)
 	add(25, 0, 0)
+	add(26, w.h, 0)
+	add(27, n.h, uint32(prev)|sh<<4)
+	add(28, w.suf, fs|uint32(prev)<<5)
+	add(29, p2.h, p.h^n.h)
 	return dst
 }
 
@@ -255,6 +262,7 @@ func (m *model) tag(out []uint8, ws []word, bias int32) []uint8 {
 			}
 			s[tagO] -= bias
 			s[tagBLoc] += placeBias
+			s[tagBOrg] += orgBias
 			t = best(&s, prev)
 			ws[i].margin = s[t] - s[tagO]
 		}
