@@ -106,6 +106,8 @@ type Admin struct {
 	exports exports
 	jobs    jobs
 	reseals reseals
+
+	revealed reveals
 }
 
 // New returns the operator functions and fills the live view from the store.

@@ -92,6 +92,7 @@ type API interface {
 	ApprovalAPI
 	LimitAPI
 	OAuthAPI
+	VaultAPI
 }
 
 // None is the request of a method that needs no argument.

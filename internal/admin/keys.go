@@ -120,6 +120,7 @@ func (o *operator) RotateKey(ctx context.Context, r RotateKey) (Done[KeyView], e
 	if made {
 		info, _ = o.rotatable(r.Name)
 	}
+	o.forget() // a value that is met again gets a token of the new version
 	notices := rotationNotices(r, old)
 	if made && r.Name == string(keys.LogSigning) {
 		notices = append(o.signAnew(ctx), notices...)
@@ -230,7 +231,7 @@ func rotationNotices(r RotateKey, old keys.Info) []string {
 
 // inUse are the purposes whose old values live in the data directory: without
 // their key the gateway would not start, or not know its servers' credentials.
-var inUse = []keys.Purpose{keys.Rows, keys.UpstreamCredentials, keys.Config, keys.TokenHash, keys.HandleSeal}
+var inUse = []keys.Purpose{keys.Rows, keys.UpstreamCredentials, keys.Config, keys.TokenHash, keys.HandleSeal, keys.Pseudonyms}
 
 // destroyed is what the log keeps of a destruction.
 type destroyed struct {
@@ -257,6 +258,7 @@ func (o *operator) DestroyKey(_ context.Context, r DestroyKey) (Done[KeyView], e
 	if err := o.condemned(t, r.ID, func(store.Store) (any, error) { return detail, nil }); err != nil {
 		return out, err
 	}
+	o.forget()
 	if !r.DryRun {
 		info, _ = o.cfg.Ring.Key(r.ID)
 	}

@@ -54,6 +54,7 @@ var kinds = map[string]auditlog.Kind{
 	"key.recover":       auditlog.KeyRotated,
 	"key.destroy":       auditlog.KeyDestroyed,
 	"subject.erase":     auditlog.ErasureExecuted,
+	"data.erase":        auditlog.ErasureExecuted,
 	"approval.approve":  "approval.granted",
 	"approval.deny":     "approval.denied",
 	"bypass.open":       "breakglass.opened",

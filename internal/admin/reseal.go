@@ -77,7 +77,7 @@ func (o *operator) reseal(r ResealKey) (<-chan struct{}, error) {
 	}
 	with, ok := o.cfg.Store.(Resealer)
 	p := keys.Purpose(r.Name)
-	if !ok || p != keys.Rows && p != keys.UpstreamCredentials {
+	if !ok || p != keys.Rows && p != keys.UpstreamCredentials && p != keys.Pseudonyms {
 		return nil, invalid("leave --reseal out: old values open as long as the old key is not destroyed",
 			"values of %s cannot be sealed anew", r.Name)
 	}
@@ -90,6 +90,7 @@ func (o *operator) reseal(r ResealKey) (<-chan struct{}, error) {
 		if err := with.Reseal(ctx, p, progress); err != nil {
 			return err
 		}
+		o.forget()
 		return o.Refresh() // the old key may be destroyed next: nobody may need it
 	})
 	return all.over, nil

@@ -17,6 +17,7 @@ import (
 	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/store/sealed"
 	"ostiary.dev/ostiary/internal/store/sqlite"
+	"ostiary.dev/ostiary/internal/vault"
 )
 
 // world is a data directory with everything that Admin needs.
@@ -25,6 +26,7 @@ type world struct {
 	admin   *Admin
 	live    *registry.Live
 	store   *sealed.Store
+	vault   *vault.Vault
 	ring    *keys.Ring
 	records *recorder
 	prober  *prober
@@ -93,7 +95,8 @@ func newWorld(t testing.TB) *world {
 		prober: &prober{found: tools("read-file", "write-file")}, now: time.Now().UTC().Truncate(time.Second)}
 	w.gateway = Gateway{Running: true, Version: "test", Mode: "enforce", URL: "https://127.0.0.1:8443",
 		Address: "127.0.0.1:8443", ServerName: "127.0.0.1", OwnCA: true}
-	w.admin, err = New(Config{Store: db, Ring: ring, Live: w.live, Recorder: w.records, Prober: w.prober,
+	w.vault = vault.New(vault.Config{Rows: db, Keys: ring, Clock: clock.Fixed(func() time.Time { return w.now })})
+	w.admin, err = New(Config{Store: db, Ring: ring, Live: w.live, Recorder: w.records, Prober: w.prober, Vault: w.vault,
 		Gateway: func() Gateway { return w.gateway }, Clock: clock.Fixed(func() time.Time { return w.now })})
 	if err != nil {
 		t.Fatal(err)
