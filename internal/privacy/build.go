@@ -15,8 +15,8 @@ const (
 
 // build makes a text that the schema's pattern matches, if it can: a schema may
 // demand a customer number of a form of its own, and nothing else fits.
-func (s Schema) build(d *dice) (string, bool) {
-	if s.Pattern == "" || len(s.Pattern) > maxPattern {
+func (s *shape) build(d *dice) (string, bool) {
+	if s.re == nil {
 		return "", false
 	}
 	tree, err := syntax.Parse(s.Pattern, syntax.Perl)

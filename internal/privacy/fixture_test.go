@@ -3,8 +3,11 @@ package privacy
 import (
 	"fmt"
 	"hash/fnv"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/pii"
@@ -51,13 +54,31 @@ func named(t testing.TB, name string) *Profile {
 	return compiled(t, Config{Profile: name, Year: func() int { return 2026 }})
 }
 
+// token is a pseudonym, which protect leaves alone.
+var token = regexp.MustCompile(`<[A-Z_]+_[0-9]{16}>`)
+
+// failer is a testing.TB or a rapid.T.
+type failer interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
 // hidden does to text what protect does, as far as a test needs it: every finding
 // becomes what its profile says. blocked names the types that block.
-func hidden(t testing.TB, p *Profile, w Where, text string) (out string, blocked []pii.Type) {
+func hidden(t failer, p *Profile, w Where, text string) (out string, blocked []pii.Type) {
+	t.Helper()
+	return replaced(t, p, w, text, p.Scanner().Scan([]byte(text)))
+}
+
+func replaced(t failer, p *Profile, w Where, text string, spans []pii.Span) (out string, blocked []pii.Type) {
 	t.Helper()
 	var b strings.Builder
 	last := 0
-	for _, s := range p.Scanner().Scan([]byte(text)) {
+	ours := token.FindAllStringIndex(text, -1)
+	for _, s := range spans {
+		if slices.ContainsFunc(ours, func(at []int) bool { return at[0] <= s.Start && s.End <= at[1] }) {
+			continue
+		}
 		b.WriteString(text[last:s.Start])
 		last = s.End
 		value := text[s.Start:s.End]
@@ -80,4 +101,15 @@ func hidden(t testing.TB, p *Profile, w Where, text string) (out string, blocked
 	}
 	b.WriteString(text[last:])
 	return b.String(), blocked
+}
+
+// hiddenJSON is hidden for one JSON value: keys are context.
+func hiddenJSON(t testing.TB, p *Profile, w Where, text string) (out string, blocked []pii.Type) {
+	t.Helper()
+	return replaced(t, p, w, text, p.Scanner().ScanJSON([]byte(text)))
+}
+
+// dayNumber counts days.
+func dayNumber(d date) int64 {
+	return time.Date(d.full(2026), time.Month(d.month), d.day, 0, 0, 0, 0, time.UTC).Unix() / 86400
 }

@@ -3,7 +3,8 @@
 // zone of the receiver makes narrower; a transform turns one value into another.
 //
 // The package is pure: no clock, no files, no network, no goroutines, and no
-// state that changes after Compile. It may import pii and fault only. It
+// state that changes after Compile but a bounded cache of servers' expressions. It
+// may import pii and fault only. It
 // deliberately does not find anything (pii does), holds no keys (a Secrets does,
 // which keys implements), makes no tokens (vault does), and touches no message
 // (protect does). Clear values pass through Transform and are never kept, logged
@@ -95,6 +96,8 @@ type Finding struct {
 	Subject string // whose value it is, for Shift; "" is the whole scope
 	Schema  Schema // what the receiver's schema demands here
 	Seed    uint64 // a random number from the vault's row in place of a derived one; 0 is none
+
+	shape *shape // of Schema, while Transform works
 }
 
 // Schema is what a JSON schema demands of one value. The zero value is free text.

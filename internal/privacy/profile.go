@@ -18,6 +18,7 @@ type Profile struct {
 	restore  []restore
 	patterns map[string]bool
 	scanner  *pii.Scanner
+	compiled expressions
 }
 
 // restore is a compiled RestoreRule.
@@ -203,7 +204,7 @@ func (p *Profile) Shaped(a Action, f Finding) Action {
 			return p.constant(f)
 		case f.Type == pii.DateTime:
 			return Shift
-		case slices.Contains(digits, f.Type) && len(onlyDigits(f.Value)) >= 7 && f.Schema.fits(f.Value):
+		case slices.Contains(digits, f.Type) && len(onlyDigits(f.Value)) >= 7 && p.shape(f.Schema).fits(f.Value):
 			return FF1
 		}
 		return Surrogate

@@ -4,39 +4,73 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
 
-// maxPattern bounds a schema's expression, in bytes. It comes from a server.
-const maxPattern = 1000
+// Limits of a schema's expression, which comes from a server.
+const (
+	maxPattern    = 1000 // bytes
+	maxCandidate  = 4096 // bytes of a value that is held against one
+	maxExpression = 256  // expressions that a profile keeps compiled
+)
+
+// expressions are compiled patterns of schemas: a server chooses them, and asks
+// once per value. The attack: an expression that is slow to compile in the schema
+// of an array of many values (TestPatternsAreCompiledOnce).
+type expressions struct {
+	mu   sync.Mutex
+	kept map[string]*regexp.Regexp // nil: RE2 refuses it
+}
+
+// of returns the compiled pattern, or nil if there is none to be had.
+func (e *expressions) of(pattern string) *regexp.Regexp {
+	if len(pattern) > maxPattern {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	re, known := e.kept[pattern]
+	if known {
+		return re
+	}
+	if e.kept == nil || len(e.kept) >= maxExpression {
+		e.kept = map[string]*regexp.Regexp{}
+	}
+	re, err := regexp.Compile(pattern) // RE2: linear time for every input
+	if err != nil {
+		re = nil
+	}
+	e.kept[pattern] = re
+	return re
+}
+
+// shape is a schema with its expression compiled.
+type shape struct {
+	Schema
+	re *regexp.Regexp
+}
+
+func (p *Profile) shape(s Schema) *shape {
+	out := &shape{Schema: s}
+	if s.Pattern != "" {
+		out.re = p.compiled.of(s.Pattern)
+	}
+	return out
+}
 
 // fits reports whether a value is one that the schema takes. A format that is not
 // ours to judge fits, as JSON Schema says of formats; a pattern that RE2 refuses
 // fits nothing.
-func (s Schema) fits(v string) bool {
+func (s *shape) fits(v string) bool {
 	if s.Max > 0 && utf8.RuneCountInString(v) > s.Max || s.Numeric && !numeric(v) {
 		return false
 	}
-	if s.Pattern != "" {
-		re := s.expression()
-		if re == nil || !re.MatchString(v) {
-			return false
-		}
+	if s.Pattern != "" && (s.re == nil || len(v) > maxCandidate || !s.re.MatchString(v)) {
+		return false
 	}
 	return formatted(s.Format, v)
-}
-
-// expression compiles the pattern: RE2, in linear time for every input.
-func (s Schema) expression() *regexp.Regexp {
-	if len(s.Pattern) > maxPattern {
-		return nil
-	}
-	re, err := regexp.Compile(s.Pattern)
-	if err != nil {
-		return nil
-	}
-	return re
 }
 
 // numeric reports whether v is a JSON number.

@@ -29,7 +29,7 @@ const maxValue = 64 << 10
 // not free, the value fits it or there is an error. The value is valid UTF-8 and
 // not longer than three times the old one and 128 bytes.
 func (p *Profile) Transform(a Action, f Finding, s Secrets) (string, error) {
-	f.Value = strings.ToValidUTF8(f.Value, "\uFFFD")
+	f.Value, f.shape = strings.ToValidUTF8(f.Value, "\uFFFD"), p.shape(f.Schema)
 	if len(f.Value) > maxValue && a != Redact && a != Replace {
 		a = Redact
 	}
@@ -43,13 +43,13 @@ func (p *Profile) Transform(a Action, f Finding, s Secrets) (string, error) {
 		return "", ErrKey
 	}
 	out, err := p.make(a, f, s)
-	if !f.Schema.Free() && (a == FF1 || a == Shift) && (errors.Is(err, ErrShape) || err == nil && !f.Schema.fits(out)) {
+	if !f.Schema.Free() && (a == FF1 || a == Shift) && (errors.Is(err, ErrShape) || err == nil && !f.shape.fits(out)) {
 		out, err = p.make(Surrogate, f, s)
 	}
 	if err != nil {
 		return "", err
 	}
-	if !f.Schema.fits(out) {
+	if !f.shape.fits(out) {
 		return "", ErrShape
 	}
 	return out, nil
@@ -140,7 +140,7 @@ func (p *Profile) generalized(f Finding) (string, error) {
 	if out == "" {
 		out = redacted(f.Type)
 	}
-	if f.Schema.fits(out) {
+	if f.shape.fits(out) {
 		return out, nil
 	}
 	if f.Type == pii.DateTime {
@@ -148,13 +148,13 @@ func (p *Profile) generalized(f Finding) (string, error) {
 			return "", ErrShape // no day is better than a wrong one that may be right
 		}
 		for _, day := range []string{out + "-01-01", out + "-01-01T00:00:00Z"} {
-			if len(out) == 4 && f.Schema.fits(day) {
+			if len(out) == 4 && f.shape.fits(day) {
 				return day, nil
 			}
 		}
 	}
 	if low, _, band := strings.Cut(strings.TrimSuffix(out, "+"), "-"); f.Type == pii.Age && band || strings.HasSuffix(out, "+") {
-		if f.Schema.fits(low) {
+		if f.shape.fits(low) {
 			return low, nil
 		}
 	}
