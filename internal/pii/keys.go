@@ -101,6 +101,12 @@ var namerKeys = map[string]bool{"type": true, "name": true, "key": true, "label"
 var valueKeys = map[string]bool{"value": true, "val": true, "content": true, "data": true, "answer": true, "value string": true, "text": true, "number": true}
 var quietKeys = map[string]bool{"id": true, "sha": true, "path": true, "code": true, "url": true, "html url": true, "href": true, "file": true, "filename": true, "ref": true, "type": true, "uri": true, "mime": true, "status": true, "state": true, "key": true, "kind": true, "version": true, "branch": true, "command": true, "language": true, "icon": true, "class": true, "method": true, "event": true, "level": true, "logger": true, "function": true, "module": true, "sql": true, "query": true}
 
+// plainKeys are keys under which anything stands: the content blocks of every
+// tool have the key "text". As words near a value they say something; as its key
+// they do not.
+var plainKeys = map[string]bool{"text": true, "line": true, "lines": true, "call": true, "calls": true, "called": true, "calling": true, "answer": true,
+	"reach": true, "ring": true, "content": true, "message": true, "body": true, "number": true, "numero": true}
+
 // readKey judges a key's raw bytes.
 func readKey(raw []byte) keyInfo {
 	var k keyInfo
@@ -126,6 +132,9 @@ func readKey(raw []byte) keyInfo {
 		if rule := keyRules[join(i)]; rule != nil && (rule.mode != mMaybe && rule.mode != mOpaque || i == n-1 && rule.mode == mOpaque) {
 			k.rule = rule
 		}
+	}
+	if plainKeys[all] {
+		n = 0
 	}
 	for i := range n {
 		if s, ok := ctxWords[w[i]]; ok {

@@ -3,6 +3,8 @@ package pii
 import (
 	"bytes"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Limits of the tagger.
@@ -233,7 +235,7 @@ func (r *run) name(v *view, ws []word, i, j int, kind uint8) {
 	if lo > 1 && v.b[lo-1] == '-' && isDigit(v.b[lo-2]) || hi+1 < len(v.b) && v.b[hi] == '-' && isDigit(v.b[hi+1]) {
 		return // part of a code such as ABC-123-XYZ
 	}
-	if inToken(v.b, lo, hi) || ordinary(v, ws[i:j]) {
+	if inToken(v.b, lo, hi) || ordinary(v, ws[i:j]) || !cased(v.b, ws[i:j]) {
 		return
 	}
 	score := 0.55
@@ -252,6 +254,19 @@ func inToken(b []byte, lo, hi int) bool {
 		return true
 	}
 	return hi+1 < len(b) && (b[hi] == '/' && isAlnum(b[hi+1]) && lo > 0 && b[lo-1] == '/' || b[hi] == '(' || b[hi] == '.' && class[b[hi+1]]&cLower != 0 || b[hi] == ':' && b[hi+1] == ':')
+}
+
+// cased reports whether a name has a word of the lists, or one that begins with a
+// capital. Emoji and scripts without capitals have no other sign of a name
+// (C05).
+func cased(b []byte, ws []word) bool {
+	for i := range ws {
+		c, _ := utf8.DecodeRune(b[ws[i].start:ws[i].end])
+		if ws[i].gaz != 0 || ws[i].place != 0 || unicode.IsUpper(c) || c < utf8.RuneSelf {
+			return true
+		}
+	}
+	return false
 }
 
 func allPunct(ws []word) bool {

@@ -404,3 +404,18 @@ func TestFormsOfSecrets(t *testing.T) {
 		t.Errorf("forms %v", forms)
 	}
 }
+
+// TestC05TextsOfBlocks: the key of every content block says nothing about what
+// stands there, and emoji and scripts without capitals are no names.
+func TestC05TextsOfBlocks(t *testing.T) {
+	s := scanner(t, Types()...)
+	for _, text := range []string{
+		`{"type":"text","text":"it says 99817734 there"}`, `{"text":"0199c0de-1234-7000-8000-0123456789ab 978-3-16-148410-0 1767225600"}`,
+		"{\"text\":\"\U0001F468\u200d\U0001F469\u200d\U0001F467 \U0001F3F4\U000E0067\U000E0062\U000E0065\U000E006E\U000E0067\U000E007F\"}",
+		"{\"text\":\"\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645 \u05e9\u05c1\u05b8\u05dc\u05d5\u05b9\u05dd\"}",
+	} {
+		if got := s.Scan([]byte(text)); len(got) != 0 {
+			t.Errorf("%s: %+v", text, got)
+		}
+	}
+}
