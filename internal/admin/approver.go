@@ -71,7 +71,10 @@ func (o *operator) atSocket(s store.Store) error {
 }
 
 // approversEnrolled reports whether anybody is enrolled who can approve.
-func approversEnrolled(s registry.NounStore) (bool, error) {
+func approversEnrolled(s registry.NounStore) (bool, error) { return anybody(s, canApprove) }
+
+// anybody reports whether there is a person who fits.
+func anybody(s registry.NounStore, fits func(registry.Person) bool) (bool, error) {
 	all, err := s.Nouns(registry.KindPerson)
 	if err != nil {
 		return false, err
@@ -81,7 +84,7 @@ func approversEnrolled(s registry.NounStore) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if canApprove(p) {
+		if fits(p) {
 			return true, nil
 		}
 	}

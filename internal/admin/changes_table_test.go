@@ -79,6 +79,13 @@ var changes = map[string]changing{
 	"key.reseal":    {ask: asked(ResealKey{Name: string(keys.Rows)}), still: "values stay what they are", plain: true},
 	"subject.erase": {ask: asked(EraseSubject{ID: "app"}), entries: 2, still: "what is gone has no digest"},
 
+	"vault.reveal": {ask: func(t *testing.T, w *world, _ API) any {
+		return RevealToken{Token: w.hide(t, "s", mail("canary@example.com"))[0], Purpose: "support"}
+	}, still: "a value is read"},
+	"data.erase": {ask: func(t *testing.T, w *world, _ API) any {
+		return EraseData{DataSubject: DataSubject{Token: w.hide(t, "s", mail("canary@example.com"))[0]}}
+	}, still: "what is gone has no digest"},
+
 	"policy.propose": {ask: asked(PolicyApply{Sources: texts(forbidWrite)})},
 	"policy.apply":   {ask: asked(PolicyApply{Sources: texts(forbidWrite)})},
 	"policy.rollback": {ask: func(t *testing.T, _ *world, api API) any {
@@ -164,7 +171,8 @@ var readMethods = strings.Fields(`status attach server.list server.get tool.list
 	access.list access.explain access.who access.what access.unused access.requests backup.list backup.read key.list key.get
 	audit.query audit.follow audit.logs audit.show audit.verify audit.checkpoint audit.prove audit.export audit.entries audit.hashes witness.list
 	policy.check policy.test policy.diff policy.replay policy.schema policy.history policy.show policy.proposals policy.shadow
-	oauth.logins oauth.clients approval.list approval.get bypass.list limit.list cert.list cert.crl kill.list user.list user.get`)
+	oauth.logins oauth.clients approval.list approval.get bypass.list limit.list cert.list cert.crl kill.list user.list user.get
+	vault.lookup vault.stats data.export`)
 
 var someCredential = SetCredential{CredentialRef: CredentialRef{Server: "wiki"},
 	Settings: oauth.Settings{Grant: oauth.Credentials, Issuer: "https://as.example.com", ClientID: "c", ClientSecret: "s"}}

@@ -158,20 +158,7 @@ func (o *operator) mayReveal(r RevealToken) error {
 
 // adminsEnrolled reports whether anybody is enrolled who may reveal values.
 func adminsEnrolled(s registry.NounStore) (bool, error) {
-	all, err := s.Nouns(registry.KindPerson)
-	if err != nil {
-		return false, err
-	}
-	for _, n := range all {
-		p, err := registry.ValueOf[registry.Person](n)
-		if err != nil {
-			return false, err
-		}
-		if p.State == registry.PersonActive && p.Has(registry.RoleAdmin) {
-			return true, nil
-		}
-	}
-	return false, nil
+	return anybody(s, func(p registry.Person) bool { return p.State == registry.PersonActive && p.Has(registry.RoleAdmin) })
 }
 
 // VaultStats counts what is in the map.
