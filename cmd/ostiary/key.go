@@ -67,7 +67,7 @@ func newKeyRotate(c *cli) *cobra.Command {
 			return c.with(cmd.Context(), func(api admin.API) error { return c.rotateKey(cmd.Context(), api, r, reseal) })
 		}}
 	cmd.Flags().BoolVar(&r.Compromised, "compromised", false, "the old version may be in somebody else's hands: recorded as key.compromised")
-	cmd.Flags().BoolVar(&reseal, "reseal", false, "then seal what is stored anew (rows, upstream-credentials)")
+	cmd.Flags().BoolVar(&reseal, "reseal", false, "then seal what is stored anew (rows, upstream-credentials, pseudonyms)")
 	return c.flags(cmd)
 }
 

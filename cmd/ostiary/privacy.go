@@ -8,7 +8,7 @@ import (
 // files and standard input alone: no gateway need run.
 func newPrivacy(c *cli) *cobra.Command {
 	return group("privacy", "Find personal data and secrets; erase a person or an agent",
-		newPrivacyScan(c), newPrivacyExplain(c), newPrivacySubject(c))
+		newPrivacyScan(c), newPrivacyExplain(c), newPrivacyVault(c), newPrivacySubject(c))
 }
 
 // scanFlags are what scan and explain have in common.

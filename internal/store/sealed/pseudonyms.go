@@ -267,6 +267,9 @@ func (s *Store) resealPseudonyms(ctx context.Context, p keys.Purpose, progress f
 			return fmt.Errorf("reseal pseudonyms: %w", err)
 		}
 		if last == "" {
+			if progress != nil {
+				progress(done, done)
+			}
 			return nil
 		}
 		if after = last; progress != nil {
