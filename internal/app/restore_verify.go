@@ -1,9 +1,7 @@
 package app
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -16,7 +14,6 @@ import (
 	"ostiary.dev/ostiary/internal/admin"
 	"ostiary.dev/ostiary/internal/auditlog"
 	"ostiary.dev/ostiary/internal/backup"
-	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/record"
 	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/store"
@@ -77,29 +74,6 @@ func (w *restoring) verify() error {
 	return nil
 }
 
-// tombstone is what a key.destroyed entry says.
-type tombstone struct {
-	Change struct {
-		Key       string `json:"key"`
-		Purpose   string `json:"purpose"`
-		Version   uint32 `json:"version"`
-		Pseudonym string `json:"pseudonym"`
-	} `json:"change"`
-}
-
-// destroyedKey reads a key.destroyed entry.
-func destroyedKey(part []byte, at time.Time) (keys.Tombstone, error) {
-	var t tombstone
-	if err := json.Unmarshal(part, &t); err != nil {
-		return keys.Tombstone{}, fmt.Errorf("an entry about a destroyed key: %w", err)
-	}
-	if t.Change.Key == "" {
-		return keys.Tombstone{}, errors.New("an entry about a destroyed key does not name it")
-	}
-	return keys.Tombstone{KeyID: t.Change.Key, Purpose: t.Change.Purpose, Version: t.Change.Version, Pseudonym: t.Change.Pseudonym,
-		State: keys.Destroyed, At: at}, nil
-}
-
 // replay destroys again what was destroyed after the keys were copied: by the
 // control logs of the backup, and by newer ones that were exported. Then it
 // checks the rows and says in the new control log what the old ones were.
@@ -138,7 +112,7 @@ func (w *restoring) closeOld() error {
 }
 
 func (w *restoring) replayIn(book *auditlog.Book) error {
-	var all []keys.Tombstone
+	var all gone
 	newest := auditlog.Name("")
 	for _, l := range w.out.Heads {
 		if !l.Name.IsControl() {
@@ -155,7 +129,7 @@ func (w *restoring) replayIn(book *auditlog.Book) error {
 		if err != nil {
 			return err
 		}
-		all = append(all, some...)
+		all.add(some)
 	}
 	if newest != "" {
 		log, err := book.Log(newest)
@@ -171,13 +145,13 @@ func (w *restoring) replayIn(book *auditlog.Book) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", dir, err)
 		}
-		all = append(all, some...)
+		all.add(some)
 	}
 	if len(w.r.Control) == 0 {
 		w.out.Notices = append(w.out.Notices, "no newer control log was given: what was erased after "+
 			w.head.Time.Format(time.RFC3339)+" may have come back; if there is an export, restore again with --control")
 	}
-	found, err := w.ring.Apply(all)
+	found, err := w.ring.Apply(all.keys)
 	if err != nil {
 		return err
 	}
@@ -185,16 +159,14 @@ func (w *restoring) replayIn(book *auditlog.Book) error {
 	return w.record(book, all)
 }
 
-// destroyedIn returns what a log says of destroyed keys.
-func destroyedIn(log *auditlog.Log) (all []keys.Tombstone, err error) {
+// destroyedIn returns what a log says of destroyed keys and erased pseudonyms.
+func destroyedIn(log *auditlog.Log) (all gone, err error) {
 	err = log.Read(0, log.Size(), func(r auditlog.Record) error {
 		leaf, err := auditlog.ParseLeaf(r.Leaf)
-		if err != nil || leaf.Kind != auditlog.KeyDestroyed || r.Part == nil {
+		if err != nil || r.Part == nil {
 			return err
 		}
-		t, err := destroyedKey(r.Part, leaf.Time.UTC())
-		all = append(all, t)
-		return err
+		return all.take(leaf.Kind, r.Part, leaf.Time.UTC())
 	})
 	return all, err
 }
@@ -205,48 +177,48 @@ const maxExportLine = 1 << 20
 // exported reads the control logs below an export, or the export of one, after
 // verifying them as an outsider does: with the keys of this gateway, and that
 // each continues the one in the backup.
-func (w *restoring) exported(dir string) (all []keys.Tombstone, err error) {
+func (w *restoring) exported(dir string) (all gone, err error) {
 	found, err := filepath.Glob(filepath.Join(dir, "control*", "checkpoint"))
 	if err != nil {
-		return nil, err
+		return all, err
 	}
 	if _, err := os.Stat(filepath.Join(dir, "checkpoint")); err == nil {
 		found = []string{filepath.Join(dir, "checkpoint")}
 	}
 	if len(found) == 0 {
-		return nil, &admin.Error{Code: admin.NotFound, Message: "there is no export of a control log in " + dir,
+		return all, &admin.Error{Code: admin.NotFound, Message: "there is no export of a control log in " + dir,
 			Fix: "make one where the newer log is: ostiary audit export --out DIR"}
 	}
 	for _, checkpoint := range found {
 		some, err := w.exportedLog(filepath.Dir(checkpoint))
 		if err != nil {
-			return nil, err
+			return all, err
 		}
-		all = append(all, some...)
+		all.add(some)
 	}
 	return all, nil
 }
 
-func (w *restoring) exportedLog(folder string) ([]keys.Tombstone, error) {
+func (w *restoring) exportedLog(folder string) (gone, error) {
 	o := verify.LogOptions{Progress: func(done, total uint64) { w.r.Progress("verify", int64(done), int64(total)) }}
 	for _, l := range append([]backup.LogState{{Name: auditlog.Control}}, w.out.Heads...) {
 		for _, text := range w.ring.LogVKeys(w.head.Gateway + "/" + string(l.Name)) {
 			k, err := verify.ParseKey(text)
 			if err != nil {
-				return nil, err
+				return gone{}, err
 			}
 			o.Keys = append(o.Keys, k)
 		}
 	}
 	report, err := verify.Log(os.DirFS(folder), o)
 	if err != nil {
-		return nil, notThatLog(folder, err)
+		return gone{}, notThatLog(folder, err)
 	}
 	for _, l := range w.out.Heads {
 		if w.head.Gateway+"/"+string(l.Name) == report.Origin && report.Size >= l.Size && l.Note != "" {
 			o.Old = []byte(l.Note)
 			if _, err := verify.Log(os.DirFS(folder), o); err != nil {
-				return nil, notThatLog(folder, err)
+				return gone{}, notThatLog(folder, err)
 			}
 		}
 	}
@@ -256,36 +228,6 @@ func (w *restoring) exportedLog(folder string) ([]keys.Tombstone, error) {
 func notThatLog(folder string, err error) error {
 	return &admin.Error{Code: admin.Integrity, Message: "the export in " + folder + " is not a continuation of the control log in the backup", Cause: err.Error(),
 		Fix: "check it by itself: ostiary-verify log " + folder + " --key FILE.vkey"}
-}
-
-// readExport reads the destroyed keys of an export that was verified.
-func readExport(path string) (all []keys.Tombstone, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	lines := bufio.NewScanner(f)
-	lines.Buffer(make([]byte, 64<<10), maxExportLine)
-	for lines.Scan() {
-		var line struct {
-			Kind auditlog.Kind   `json:"kind"`
-			Time time.Time       `json:"time"`
-			Part json.RawMessage `json:"part"`
-		}
-		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		if line.Kind != auditlog.KeyDestroyed || len(line.Part) == 0 || string(line.Part) == "null" {
-			continue
-		}
-		t, err := destroyedKey(line.Part, line.Time)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, t)
-	}
-	return all, lines.Err()
 }
 
 // restored is what the entry about a restore says.
@@ -313,17 +255,20 @@ func (w *restoring) recorder(book *auditlog.Book) *record.Step {
 
 // record deletes the rows of erased subjects and writes the first entry of the
 // new control log, in one transaction.
-func (w *restoring) record(book *auditlog.Book, all []keys.Tombstone) error {
+func (w *restoring) record(book *auditlog.Book, all gone) error {
 	entry := restored{Backup: w.head.ID, Made: w.head.Time, KeysMade: w.keysHead.Time, Expired: w.r.Expired, Heads: w.out.Heads, Controls: len(w.r.Control)}
 	for i := range entry.Heads {
 		entry.Heads[i].Note = "" // long, and in the rows
 	}
-	for _, t := range all {
+	for _, t := range all.keys {
 		entry.Erased = append(entry.Erased, t.KeyID)
 	}
 	w.out.Log = book.Control().Name()
 	return w.store.InTx(func(s store.Store) error {
-		for _, t := range all {
+		if _, err := s.ErasePseudonyms(all.rows); err != nil {
+			return err
+		}
+		for _, t := range all.keys {
 			if t.Pseudonym == "" {
 				continue
 			}
