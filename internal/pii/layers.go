@@ -24,6 +24,13 @@ func (r *run) budget(n int) bool {
 	return true
 }
 
+// runOf64 reports whether the token b[i:j] may begin a run of base64 that goes on
+// after a sign. Only the first token of a run is asked, which keeps the work
+// linear in texts of many signs.
+func runOf64(b []byte, i, j int) bool {
+	return j < len(b) && (b[j] == '+' || b[j] == '/') && (i == 0 || b[i-1] != '+' && b[i-1] != '/')
+}
+
 // encoded looks into a run of base64 or hex that begins with the token b[i:j]
 // and returns its end if it holds text, else j.
 func (r *run) encoded(v *view, i, j int) int {
@@ -36,7 +43,10 @@ func (r *run) encoded(v *view, i, j int) int {
 		k++
 	}
 	t := b[i:k]
-	if len(t) >= 16 && len(t)%2 == 0 && allHex(t) {
+	if len(t) < 16 {
+		return j
+	}
+	if len(t)%2 == 0 && allHex(t) {
 		return r.hex(v, i, k)
 	}
 	head, ok := decode64(t[:16], nil)

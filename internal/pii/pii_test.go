@@ -419,3 +419,12 @@ func TestC05TextsOfBlocks(t *testing.T) {
 		}
 	}
 }
+
+// TestC07SignsNearTheStart: base64 with a sign among its first letters is
+// decoded like any other.
+func TestC07SignsNearTheStart(t *testing.T) {
+	const zipped = "H4sIAAAAAAAA/wrISU0sTlUoL8osSVUoyVfITizKSdRLKkrMSylxSK1IzC3ISdXLL0pXSEzKLy1RyCwBBAAA//+j8kTVMQAAAA=="
+	if got := scanner(t, Email).Scan([]byte("see " + zipped + " there")); len(got) != 1 || got[0].Start != 4 {
+		t.Fatalf("%+v", got)
+	}
+}

@@ -195,7 +195,7 @@ func (r *run) scan(v *view) {
 			if m&cDigit == 0 && j-i <= 24 && (j-i >= 3 || j < len(b) && isSep(b[j])) {
 				next = max(next, r.word(v, i, j))
 			}
-			if j-i >= 16 && next == j {
+			if next == j && (j-i >= 16 || m&cUpper != 0 && j-i >= 4 && runOf64(b, i, j)) {
 				next = max(next, r.encoded(v, i, j))
 			}
 			i = next

@@ -93,7 +93,7 @@ func TestC09SecretsDoNotCross(t *testing.T) {
 			"key":           {"tools/call", `{"name":"echo","arguments":{"` + leak + `":1}}`},
 			"escape":        {"tools/call", `{"name":"echo","arguments":{"text":"\u0067hp_16C7e42F292c6912E7710c838347Ae178B4a"}}`},
 			"resource uri":  {"resources/read", `{"uri":"file:///x?token=` + leak + `"}`},
-			"_meta":         {"tools/call", `{"name":"echo","arguments":{"text":"x"},"_meta":{"note":"` + leak + `"}}`},
+			"annotations":   {"tools/call", `{"name":"echo","arguments":{"text":"x","note":{"deep":["` + leak + `"]}}}`},
 			"prompt":        {"prompts/get", `{"name":"p","arguments":{"a":"` + leak + `"}}`},
 			"completion":    {"completion/complete", `{"ref":{"type":"ref/prompt","name":"p"},"argument":{"name":"a","value":"` + leak + `"}}`},
 			"key in base64": {"tools/call", `{"name":"echo","arguments":{"text":"` + base64.StdEncoding.EncodeToString([]byte(`token = "`+leak+`"`)) + `"}}`},
@@ -235,7 +235,9 @@ func TestC07EncodedValuesAreFound(t *testing.T) {
 	} {
 		w.says(`"content":[{"type":"text","text":` + text(form) + `}]`)
 		r := c.Tool("1", "echo", `{"text":"x"}`)
-		var v struct{ Result struct{ Content []struct{ Text string } } }
+		var v struct {
+			Result struct{ Content []struct{ Text string } }
+		}
 		if err := json.Unmarshal([]byte(r.Final()), &v); err != nil || len(v.Result.Content) != 1 {
 			t.Fatalf("%s: %v %s", name, err, r.Body)
 		}
