@@ -87,6 +87,7 @@ type API interface {
 	WitnessList(context.Context, None) ([]WitnessView, error)
 	ChangeWitness(context.Context, WitnessChange) (Done[[]WitnessView], error)
 
+	CAAPI
 	PolicyAPI
 	UserAPI
 	ApprovalAPI

@@ -45,6 +45,7 @@ var kinds = map[string]auditlog.Kind{
 	"agent.certificate": auditlog.CertIssued,
 	"cert.issue":        auditlog.CertIssued,
 	"cert.revoke":       auditlog.CertRevoked,
+	"ca.import-issuer":  auditlog.CertIssued,
 	"kill.on":           auditlog.ComponentSuspended,
 	"kill.off":          auditlog.ComponentResumed,
 	"backup.make":       auditlog.BackupMade,

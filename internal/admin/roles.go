@@ -77,6 +77,8 @@ var rules = map[string]rule{
 	"limit.set": {operators, false}, "limit.remove": {operators, false}, "limit.list": {anyRole, false},
 	"cert.list": {operators, false}, "cert.revoke": {operators, false}, "cert.issue": {operators, true},
 	"cert.join-token": {operators, true}, "cert.crl": {anyRole, false},
+	"ca.show": {anyRole, false}, "ca.export-root": {admins, true}, "ca.drop-root": {admins, true},
+	"ca.request": {admins, true}, "ca.import-issuer": {admins, true},
 	"kill.switch": {operators, false}, "kill.list": {anyRole, false}, "token.explain": {operators, false},
 
 	"user.invite": {admins, true}, "user.set": {admins, true}, "user.move": {admins, true}, "user.list": {auditors, false}, "user.get": {auditors, false},

@@ -14,6 +14,27 @@ import (
 // renewed when a third of it is left.
 const issuedLife = 7 * 24 * time.Hour
 
+// issuerSoon is when operators are told that an issuer ends, whose successor the
+// gateway cannot make itself.
+const issuerSoon = 60 * 24 * time.Hour
+
+// checkIssuers is the check that says whether the issuers last.
+const checkIssuers = "certificate issuers"
+
+// issuerHealth says when an issuer ends that an operator has to replace.
+func (a *App) issuerHealth() (state, detail string) {
+	info, now := a.ring.CA().Describe(), a.clock.Now()
+	if !info.Offline {
+		return stateOK, ""
+	}
+	for use, cert := range info.Issuers {
+		if left := cert.NotAfter.Sub(now); left < issuerSoon {
+			return stateDegraded, fmt.Sprintf("the issuer of %s ends %s, and the root is away: ostiary ca request-issuers", use, cert.NotAfter.UTC().Format(time.DateOnly))
+		}
+	}
+	return stateOK, "the root is away"
+}
+
 // issued is a listener's certificate of the gateway's own CA, renewed by use.
 type issued struct {
 	ca    *keys.CA

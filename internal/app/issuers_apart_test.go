@@ -11,6 +11,7 @@ import (
 
 	"ostiary.dev/ostiary/internal/admin"
 	"ostiary.dev/ostiary/internal/identity"
+	"ostiary.dev/ostiary/internal/keys"
 )
 
 // TestT02StolenListenerIssuer: what the issuer of listeners signs is no client,
@@ -87,5 +88,43 @@ func TestTrustDomainOfGateway(t *testing.T) {
 		if err := Init(t.TempDir()+"/g", InitOptions{TrustDomain: bad}); err == nil {
 			t.Errorf("a gateway of %s is made", bad)
 		}
+	}
+}
+
+// TestIssuerEndsSoon: with the root away, readiness says in time that somebody
+// has to bring the next issuers; the listener's own certificate ends with its
+// issuer, and is never longer.
+func TestIssuerEndsSoon(t *testing.T) {
+	s := serveGateway(t, nil)
+	if state, _ := s.app.issuerHealth(); state != stateOK {
+		t.Errorf("with the root here: %s", state)
+	}
+	_, to, err := keys.NewRecovery()
+	if err != nil {
+		t.Fatal(err)
+	}
+	why := admin.Change{Reason: "to the safe"}
+	d, err := s.api.ExportRoot(t.Context(), admin.ExportRoot{Recipient: to, Change: why})
+	if err != nil || len(d.Item.Sealed) == 0 {
+		t.Fatal(err)
+	}
+	if _, err := s.api.DropRoot(t.Context(), admin.DropRoot{Root: "0", Change: why}); err == nil {
+		t.Error("the key of a root that was not exported is removed")
+	}
+	gone, err := s.api.DropRoot(t.Context(), admin.DropRoot{Root: d.Item.Root, Change: why})
+	if err != nil || gone.Item.RootKey != "away" {
+		t.Fatal(gone, err)
+	}
+	if state, _ := s.app.issuerHealth(); state != stateOK {
+		t.Errorf("a year before: %s", state)
+	}
+	s.later(310 * 24 * time.Hour)
+	if state, detail := s.app.issuerHealth(); state != stateDegraded || !strings.Contains(detail, "request-issuers") {
+		t.Errorf("55 days before: %s %s", state, detail)
+	}
+	s.later(54 * 24 * time.Hour)
+	cert, err := s.app.ring.CA().IssueServer([]string{"localhost"}, issuedLife, s.app.clock.Now())
+	if err != nil || cert.Leaf.NotAfter.Sub(s.app.clock.Now()) > 2*24*time.Hour {
+		t.Errorf("it outlives its issuer (%v)", err)
 	}
 }

@@ -42,6 +42,7 @@ func (a *App) Serve(ctx context.Context) error {
 	a.health.Watch(checkLog, a.logHealth)
 	a.health.Watch(checkBreakGlass, a.breakGlass)
 	a.health.Watch(checkKills, a.killHealth)
+	a.health.Watch(checkIssuers, a.issuerHealth)
 	a.startTrust(ctx)
 	servers, err := a.listen(h)
 	if err != nil {

@@ -55,6 +55,16 @@ func (c *CA) Describe() AuthorityInfo {
 	return a
 }
 
+// Hosts returns what an issuer of listeners may name alone: DNS names and
+// networks. None means every one.
+func Hosts(issuer *x509.Certificate) (all []string) {
+	all = append(all, issuer.PermittedDNSDomains...)
+	for _, n := range issuer.PermittedIPRanges {
+		all = append(all, n.String())
+	}
+	return all
+}
+
 // Sealing says to whom an exported root is sealed: exactly one is set.
 type Sealing struct {
 	Recipient  string // age1...
@@ -163,25 +173,11 @@ func (c *CA) ImportIssuers(text []byte, now time.Time) ([]IssuerUse, error) {
 	if c.follow {
 		return nil, ErrReadOnly
 	}
-	certs, err := parseCertificates(text)
-	if err != nil {
-		return nil, err
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	next := map[IssuerUse]*signer{}
-	for _, cert := range certs {
-		use, s, err := c.matching(cert)
-		if err != nil {
-			return nil, err
-		}
-		if err := c.fits(cert, use, now); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrBadIssuer, err)
-		}
-		if next[use] != nil {
-			return nil, fmt.Errorf("%w: there are two for %s", ErrBadIssuer, use)
-		}
-		next[use] = s
+	next, err := c.imported(text, now)
+	if err != nil {
+		return nil, err
 	}
 	var taken []IssuerUse
 	for _, use := range issuerUses {
@@ -199,6 +195,42 @@ func (c *CA) ImportIssuers(text []byte, now time.Time) ([]IssuerUse, error) {
 		}
 	}
 	return taken, nil
+}
+
+// CheckIssuers returns what ImportIssuers would, and changes nothing.
+func (c *CA) CheckIssuers(text []byte, now time.Time) (taken []IssuerUse, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next, err := c.imported(text, now)
+	for _, use := range issuerUses {
+		if next[use] != nil {
+			taken = append(taken, use)
+		}
+	}
+	return taken, err
+}
+
+// imported reads the certificates of waiting keys.
+func (c *CA) imported(text []byte, now time.Time) (map[IssuerUse]*signer, error) {
+	certs, err := parseCertificates(text)
+	if err != nil {
+		return nil, err
+	}
+	next := map[IssuerUse]*signer{}
+	for _, cert := range certs {
+		use, s, err := c.matching(cert)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.fits(cert, use, now); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrBadIssuer, err)
+		}
+		if next[use] != nil {
+			return nil, fmt.Errorf("%w: there are two for %s", ErrBadIssuer, use)
+		}
+		next[use] = s
+	}
+	return next, nil
 }
 
 // matching finds the waiting key that a certificate is for.
