@@ -1,7 +1,12 @@
 package pii
 
+import "encoding/binary"
+
 // leastSecret is the length under which nothing is a secret without a key.
 const leastSecret = 8
+
+// leastKey is the length under which an object's key is no secret itself.
+const leastKey = 14
 
 const maxDepth = 64 // nesting of JSON that is walked; deeper text is scanned flat
 
@@ -48,6 +53,12 @@ func (r *run) json(v *view) bool {
 }
 
 func (w *walker) space() {
+	if w.i < len(w.v.b) && w.v.b[w.i] <= ' ' {
+		w.spaces()
+	}
+}
+
+func (w *walker) spaces() {
 	b := w.v.b
 	for w.i < len(b) && (b[w.i] == ' ' || b[w.i] == '\n' || b[w.i] == '\r' || b[w.i] == '\t') {
 		w.i++
@@ -148,7 +159,7 @@ func (w *walker) object(m member, depth int) bool {
 		w.space()
 		k := inner
 		k.info = w.r.keys.get(b[i:j])
-		if j-i >= 8 {
+		if j-i >= 8 && (j-i >= leastKey || w.r.s.want != secretBit) {
 			w.key(i, j, kind)
 		}
 		if k.info.namer && w.i < len(b) && b[w.i] == '"' {
@@ -191,6 +202,12 @@ func (w *walker) str() (i, j int, kind strKind) {
 	b := w.v.b
 	i = w.i + 1
 	for k := i; k < len(b); k++ {
+		for k+8 <= len(b) && plain8(binary.LittleEndian.Uint64(b[k:])) {
+			k += 8
+		}
+		if k == len(b) {
+			break
+		}
 		c := b[k]
 		if c >= 0x80 {
 			kind |= strHigh
@@ -237,8 +254,8 @@ func (w *walker) key(i, j int, kind strKind) {
 // scan hands b[i:j] to the scanner with what the keys say.
 func (w *walker) scan(m member, i, j int, kind strKind) {
 	number := kind&strNumber != 0
-	if i == j || w.r.s.want == secretBit && m.named == nil && (m.info == nil || m.info.secret == 0 && m.info.rule == nil) &&
-		(number || j-i < leastSecret && kind == 0) && w.r.s.patterns == nil {
+	if i == j || w.r.s.want == secretBit && w.r.s.patterns == nil && !m.info.hides() && !m.named.hides() &&
+		(number || kind == 0 && (j-i < leastSecret || !mayHoldSecret(w.v.b[i:j]))) {
 		return
 	}
 	v := w.v.sub(i, j)
@@ -266,6 +283,11 @@ func (w *walker) scan(m member, i, j int, kind strKind) {
 		return
 	}
 	w.r.text(&v)
+}
+
+// hides reports whether a key says that its value is a secret.
+func (k *keyInfo) hides() bool {
+	return k != nil && (k.secret != 0 || k.rule != nil && k.rule.typ == Secret)
 }
 
 // looksID reports whether a value under an identifier's key is one token.

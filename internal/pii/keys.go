@@ -1,5 +1,7 @@
 package pii
 
+import "encoding/binary"
+
 // mode is how a key's value is judged.
 type mode uint8
 
@@ -163,11 +165,7 @@ type keyCache struct {
 }
 
 func (c *keyCache) get(raw []byte) *keyInfo {
-	h := uint32(len(raw))
-	for _, x := range raw[:min(len(raw), 24)] {
-		h = (h ^ uint32(x)) * fnvPrime
-	}
-	i := h >> 20 & 127
+	i := hashKey(raw)
 	for range 8 {
 		if c.raw[i] != nil && string(c.raw[i]) == string(raw) {
 			return &c.info[i]
@@ -179,4 +177,17 @@ func (c *keyCache) get(raw []byte) *keyInfo {
 	}
 	c.raw[i], c.info[i] = raw[:len(raw):len(raw)], readKey(raw)
 	return &c.info[i]
+}
+
+// hashKey mixes the length and both ends of a key.
+func hashKey(raw []byte) uint32 {
+	h := uint32(len(raw))
+	if n := len(raw); n >= 4 {
+		h ^= binary.LittleEndian.Uint32(raw)*0x85ebca6b ^ binary.LittleEndian.Uint32(raw[n-4:])
+	} else {
+		for _, x := range raw {
+			h = (h ^ uint32(x)) * fnvPrime
+		}
+	}
+	return h * 0x9e3779b1 >> 25
 }

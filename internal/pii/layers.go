@@ -71,17 +71,29 @@ func (r *run) encoded(v *view, i, j int) int {
 	return k
 }
 
+// hexBinary reports whether hex digits stand for bytes that no text has: most
+// hashes do, and then nothing need be decoded.
+func hexBinary(t []byte) bool {
+	for n := 0; n+1 < len(t); n += 2 {
+		x, _ := hexDigit(t[n])
+		y, _ := hexDigit(t[n+1])
+		if c := x<<4 | y; c < ' ' && c != '\n' && c != '\t' || c == 0x7f {
+			return true
+		}
+	}
+	return false
+}
+
 func (r *run) hex(v *view, i, k int) int {
 	t := v.b[i:k]
+	if hexBinary(t) {
+		return i
+	}
 	out := make([]byte, 0, len(t)/2)
 	for n := 0; n < len(t); n += 2 {
 		x, _ := hexDigit(t[n])
 		y, _ := hexDigit(t[n+1])
-		c := x<<4 | y
-		if c < ' ' && c != '\n' && c != '\t' || c == 0x7f {
-			return i
-		}
-		out = append(out, c)
+		out = append(out, x<<4|y)
 	}
 	if !textual(out) || !r.budget(len(out)) {
 		return i

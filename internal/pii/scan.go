@@ -192,7 +192,9 @@ func (r *run) scan(v *view) {
 			if m&cDigit != 0 && next == j && !secretsOnly {
 				next = max(next, r.digits(v, i, j, m))
 			}
-			if m&cDigit == 0 && j-i <= 24 && (j-i >= 3 || j < len(b) && isSep(b[j])) {
+			if m&cDigit == 0 && j-i <= 24 && wordStart[b[i]] {
+				next = max(next, r.word(v, i, j))
+			} else if m&cDigit == 0 && j-i <= 3 && !secretsOnly && j < len(b) && isSep(b[j]) {
 				next = max(next, r.word(v, i, j))
 			}
 			if next == j && (j-i >= 16 || m&cUpper != 0 && j-i >= 4 && runOf64(b, i, j)) {
@@ -208,6 +210,15 @@ func (r *run) scan(v *view) {
 		i++
 	}
 }
+
+// wordStart has the letters with which a word begins that word looks at: months,
+// words for a password, and masked numbers.
+var wordStart = func() (t [256]bool) {
+	for _, c := range "jfmasondegpkcx" {
+		t[c], t[c-0x20] = true, true
+	}
+	return t
+}()
 
 // trigger handles the byte at i and returns where to go on, or i.
 func (r *run) trigger(v *view, i int) int {

@@ -1,6 +1,7 @@
 package pii
 
 import (
+	"encoding/binary"
 	"strconv"
 	"strings"
 )
@@ -242,10 +243,11 @@ func buildForms(text string) map[[2]byte][]secretForm {
 	return out
 }
 
-// formStart is a bit set over hashes of the first three bytes of all prefixes.
-var formStart = func() (t [256]uint64) {
+// formStart is a bit set over hashes of the first three bytes of all prefixes. It
+// is large, so that one token in a hundred passes that has none of them.
+var formStart = func() (t [formBits / 64]uint64) {
 	set := func(a, b, c byte) {
-		x := hash3(a, b, c)
+		x := hash3(uint32(a) | uint32(b)<<8 | uint32(c)<<16)
 		t[x>>6] |= 1 << (x & 63)
 	}
 	for k, forms := range secretForms {
@@ -263,13 +265,16 @@ var formStart = func() (t [256]uint64) {
 	return t
 }()
 
-func hash3(a, b, c byte) int { return (int(a)<<9 ^ int(b)<<5 ^ int(c)*11) & (1<<14 - 1) }
+const formBits = 1 << 16
+
+// hash3 mixes three bytes, the first lowest.
+func hash3(x uint32) uint32 { return x * 0x9e3779b1 >> 16 }
 
 // prefixStart reports whether a secret's prefix may begin at b[i].
 func prefixStart(b []byte, i int) bool {
 	if i+8 > len(b) {
 		return false
 	}
-	x := hash3(b[i], b[i+1], b[i+2])
+	x := hash3(binary.LittleEndian.Uint32(b[i:]) & 0xffffff)
 	return formStart[x>>6]&(1<<(x&63)) != 0
 }

@@ -1,0 +1,91 @@
+package pii
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// secretsIn scans b as a value in JSON, without the way past clean text.
+func secretsIn(s *Scanner, b []byte) []Span {
+	r := run{s: s, src: b}
+	r.text(&view{b: b})
+	return r.finish()
+}
+
+// holdsAll fails when the way past clean text would pass a text in which the scan
+// finds a secret.
+func holdsAll(t *testing.T, s *Scanner, b []byte) {
+	t.Helper()
+	if !mayHoldSecret(b) {
+		if found := secretsIn(s, b); len(found) > 0 && len(b) >= leastSecret {
+			t.Errorf("%q would be passed unscanned, but %q is in it", b, show(string(b), found))
+		}
+	}
+}
+
+// secretPieces are what secrets and their surroundings are made of.
+var secretPieces = []string{ghToken, "AKIAZ3MSDF7YQ2LPWX4C", "password", "Passwort", "kennwort", "contrasena", "api_key", "token", "secret", "hunter2!Xy", "S3cr3t#99aB", "is ",
+	" ", ":", "=", ": ", "=>", "\"", "'", ",", ">", "<", "/", "://", "@", "user", "https", "host.example.com", "hooks.slack.com/services/T0AAAAAAA/B0BBBBBBB/abcdefghijklmnopqrstuvwx",
+	"-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
+	"123456789:AAE0x9q1z2w3e4r5t6y7u8i9o0p1a2s3d4f", "%41KIA", "&#65;KIA", "QUtJQVozTVNERjdZUTJMUFdYNEM=", "414b49415a334d5344463759513" + "24c50575834430a", "words of no meaning", "12:30:59", "sk-", "xoxb-79262243933-kVO8JmR8y4EMfAdggcG9qpVT", "\n", "Bearer ", ";", "&", "?", "(", ")"}
+
+// TestFastMissesNothing: whatever a profile of secrets alone passes unscanned has no
+// secret that the scan would find.
+func TestFastMissesNothing(t *testing.T) {
+	s := scanner(t, Secret)
+	rng := rand.New(rand.NewPCG(11, 3))
+	passed := 0
+	for range 60000 {
+		var b strings.Builder
+		for range 1 + rng.IntN(7) {
+			b.WriteString(secretPieces[rng.IntN(len(secretPieces))])
+		}
+		holdsAll(t, s, []byte(b.String()))
+		if !mayHoldSecret([]byte(b.String())) {
+			passed++
+		}
+	}
+	if passed < 1000 {
+		t.Errorf("only %d texts were passed: the test says little", passed)
+	}
+	names, err := filepath.Glob("testdata/labelled/*")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no labelled results: %v", err)
+	}
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range strings.FieldsFunc(string(text), func(r rune) bool { return r == '"' || r == '\n' }) {
+			holdsAll(t, s, []byte(part))
+		}
+	}
+}
+
+// TestFastPassesClean: the way past clean text is worth nothing if it passes
+// nothing.
+func TestFastPassesClean(t *testing.T) {
+	for _, clean := range []string{"parser fails on nested arrays", "https://code.example.com/acme/widget/issues/1347", "2026-03-08T12:48:44Z",
+		"8117766da5cfb8632539ddcdaa392e33", "internal/parser/array.go", "the reader returns early, see below"} {
+		if mayHoldSecret([]byte(clean)) {
+			t.Errorf("%q is scanned", clean)
+		}
+	}
+}
+
+// FuzzFast holds the same over arbitrary bytes.
+func FuzzFast(f *testing.F) {
+	for _, p := range secretPieces {
+		f.Add([]byte(p + " " + p))
+	}
+	s := scanner(f, Secret)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) <= 4096 {
+			holdsAll(t, s, b)
+		}
+	})
+}
