@@ -83,6 +83,8 @@ func describe(err error) failure {
 	case errors.As(err, &problems):
 		f = failure{Code: "invalid", Message: "the configuration is not valid", Problems: problems,
 			Fix: "correct each line; ostiary config schema describes every key", exit: exitUsage}
+	case errors.Is(err, errDiffers):
+		f = failure{Code: "differs", Message: err.Error(), Fix: "correct the profile or the cases", exit: exitOther}
 	case errors.Is(err, app.ErrNoGateway):
 		f = failure{Code: "not_found", Message: err.Error(), Fix: "make one: ostiary init --dir DIR", exit: exitNotFound}
 	case errors.Is(err, app.ErrGateway):

@@ -1,14 +1,18 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
+
+	profiles "ostiary.dev/ostiary/internal/privacy"
 )
 
 // newPrivacy groups the commands about personal data. scan and explain work on
 // files and standard input alone: no gateway need run.
 func newPrivacy(c *cli) *cobra.Command {
 	return group("privacy", "Find personal data and secrets; erase a person or an agent",
-		newPrivacyScan(c), newPrivacyExplain(c), newPrivacyVault(c), newPrivacySubject(c))
+		newPrivacyScan(c), newPrivacyExplain(c), newPrivacyTest(c), newPrivacyVault(c), newPrivacySubject(c))
 }
 
 // scanFlags are what scan and explain have in common.
@@ -18,7 +22,7 @@ type scanFlags struct {
 }
 
 func (f *scanFlags) add(cmd *cobra.Command, profile string) {
-	cmd.Flags().StringVar(&f.profile, "profile", profile, "secrets-only, identifiers (all but names) or all")
+	cmd.Flags().StringVar(&f.profile, "profile", profile, "all, identifiers (all but names), or a profile of the door: "+strings.Join(profiles.Names(), ", "))
 	cmd.Flags().StringVar(&f.format, "format", "text", "text, or jsonl: {\"id\",\"text\"} a line in, {\"id\",\"spans\"} a line out")
 }
 
@@ -42,8 +46,10 @@ func newPrivacyExplain(c *cli) *cobra.Command {
 	var f scanFlags
 	cmd := &cobra.Command{
 		Use:   "explain [FILE...]",
-		Short: "Like scan, with the rule and the score behind every finding",
-		Args:  args(0, -1),
+		Short: "Like scan, with the rule and the score behind every finding, and what a profile makes of it",
+		Long: "explain prints the rule and the score behind every finding. With a profile of the door it also prints what\n" +
+			"becomes of the finding in each zone; toward a server/toward a client, where the direction matters.",
+		Args: args(0, -1),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			return c.privacyScan(cmd.Context(), f, given, true)
 		},

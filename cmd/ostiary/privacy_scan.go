@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"ostiary.dev/ostiary/internal/pii"
+	profiles "ostiary.dev/ostiary/internal/privacy"
 )
 
 // Limits of a scan from the command line.
@@ -26,6 +28,7 @@ type scanSpan struct {
 	Sub   string  `json:"sub,omitempty"`
 	Score float64 `json:"score,omitempty"`
 	Why   string  `json:"why,omitempty"`
+	Act   string  `json:"actions,omitempty"` // in each zone, of a profile of the door
 }
 
 // scanJob is one run of scan or explain.
@@ -33,6 +36,7 @@ type scanJob struct {
 	scanner  *pii.Scanner
 	out      *bufio.Writer
 	explain  bool
+	verdict  func(pii.Type, string) string // nil: the profile is none of the door
 	progress func(done int64)
 	read     int64
 }
@@ -46,7 +50,7 @@ func (c *cli) privacyScan(ctx context.Context, f scanFlags, files []string, expl
 	if f.format != "text" && f.format != "jsonl" {
 		return invalid("use text or jsonl", "%q is not a format of privacy scan", f.format)
 	}
-	job := &scanJob{scanner: scanner, out: bufio.NewWriter(c.stdout), explain: explain, progress: c.progress(files)}
+	job := &scanJob{scanner: scanner, out: bufio.NewWriter(c.stdout), explain: explain, verdict: verdict(f.profile), progress: c.progress(files)}
 	if len(files) == 0 {
 		files = []string{"-"}
 	}
@@ -61,8 +65,6 @@ func (c *cli) privacyScan(ctx context.Context, f scanFlags, files []string, expl
 
 func scannerFor(profile string) (*pii.Scanner, error) {
 	switch profile {
-	case "secrets-only":
-		return pii.New(pii.Config{Types: []pii.Type{pii.Secret}})
 	case "identifiers":
 		var types []pii.Type
 		for _, t := range pii.Types() {
@@ -74,7 +76,10 @@ func scannerFor(profile string) (*pii.Scanner, error) {
 	case "all":
 		return pii.New(pii.Config{All: true})
 	}
-	return nil, invalid("use secrets-only, identifiers or all", "%q is not a profile of privacy scan", profile)
+	if p := door(profile); p != nil {
+		return p.Scanner(), nil
+	}
+	return nil, invalid("use all, identifiers, "+strings.Join(profiles.Names(), ", "), "%q is not a profile of privacy scan", profile)
 }
 
 // progress draws how much has been read, on a terminal only.
@@ -173,7 +178,7 @@ func (j *scanJob) whole(in io.Reader, name string) error {
 		}
 		_, err := fmt.Fprintf(j.out, "%s:%d:%d\t%d-%d\t%s", name, line, s.Start-start+1, s.Start, s.End, kind)
 		if err == nil && j.explain {
-			_, err = fmt.Fprintf(j.out, "\t%.2f\t%s", s.Score, s.Why)
+			_, err = fmt.Fprintf(j.out, "\t%.2f\t%s\t%s", s.Score, s.Why, s.Act)
 		}
 		if err == nil {
 			err = j.out.WriteByte('\n')
@@ -192,6 +197,9 @@ func (j *scanJob) spans(text []byte) []scanSpan {
 		p := scanSpan{Start: s.Start, End: s.End, Type: string(s.Type), Sub: s.Sub}
 		if j.explain {
 			p.Score, p.Why = s.Score, s.Why
+			if j.verdict != nil {
+				p.Act = j.verdict(s.Type, s.Sub)
+			}
 		}
 		out = append(out, p)
 	}

@@ -2,42 +2,14 @@ package privacy
 
 import (
 	"fmt"
-	"hash/fnv"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/pii"
 )
-
-// toy is a Secrets whose outcomes a test can write down. It hides nothing.
-type toy struct{}
-
-func (toy) sum(parts ...string) uint64 {
-	h := fnv.New64a()
-	for _, p := range parts {
-		fmt.Fprintf(h, "%d %s", len(p), p)
-	}
-	return max(1, h.Sum64())
-}
-
-func (t toy) Hash(scope, typ, value string) string {
-	return fmt.Sprintf("%016X", t.sum(scope, typ, value))
-}
-func (toy) Shift(_, _ string) int { return 10 }
-func (toy) SIV(_, typ, value string) (string, error) {
-	return strings.ToUpper(fmt.Sprintf("%x", typ+value)), nil
-}
-func (toy) FF1(_, _, digits string) (string, error) {
-	if len(digits) < 6 {
-		return "", keys.ErrDomain
-	}
-	return strings.Map(func(r rune) rune { return '0' + (r-'0'+3)%10 }, digits), nil
-}
-func (t toy) Surrogate(scope, typ, value string) uint64 { return t.sum(scope, typ, value) }
 
 // compiled returns the profile of a config that must be valid.
 func compiled(t testing.TB, cfg Config) *Profile {
@@ -92,7 +64,7 @@ func replaced(t failer, p *Profile, w Where, text string, spans []pii.Span) (out
 		case Drop:
 			b.WriteString("[dropped]")
 		default:
-			got, err := p.Transform(a, Finding{Type: s.Type, Sub: s.Sub, Value: value, Scope: "s"}, toy{})
+			got, err := p.Transform(a, Finding{Type: s.Type, Sub: s.Sub, Value: value, Scope: "s"}, Sample{})
 			if err != nil {
 				t.Fatalf("%s of %s: %v", a, s.Type, err)
 			}

@@ -27,7 +27,7 @@ func FuzzTransform(f *testing.F) {
 		x := Finding{Type: types[typ%len(types)], Value: value, Scope: "s", Schema: Schema{Format: format, Pattern: pattern, Numeric: number, Max: most}}
 		for _, p := range []*Profile{strict, loose} {
 			a := p.Shaped(actions[action%len(actions)], x)
-			got, err := p.Transform(a, x, toy{})
+			got, err := p.Transform(a, x, Sample{})
 			if err != nil {
 				if len(value) > 8 && strings.Contains(err.Error(), value) {
 					t.Fatalf("the error holds the value: %v", err)
@@ -37,7 +37,7 @@ func FuzzTransform(f *testing.F) {
 			if !utf8.ValidString(got) || len(got) > 3*len(value)+256 || !p.shape(x.Schema).fits(got) {
 				t.Fatalf("%s of %s: %q (%d bytes of %d)", a, x.Type, got, len(got), len(value))
 			}
-			if again, err := p.Transform(a, x, toy{}); err != nil || again != got {
+			if again, err := p.Transform(a, x, Sample{}); err != nil || again != got {
 				t.Fatalf("%s of %s: %q, then %q (%v)", a, x.Type, got, again, err)
 			}
 		}

@@ -72,7 +72,7 @@ func TestSafeHarborRefusesDerived(t *testing.T) {
 	p := named(t, "hipaa-safe-harbor")
 	for _, typ := range pii.Types() {
 		for _, a := range underived {
-			if got, err := p.Transform(a, Finding{Type: typ, Value: "2024-01-01 4111111111111111", Scope: "s"}, toy{}); err == nil {
+			if got, err := p.Transform(a, Finding{Type: typ, Value: "2024-01-01 4111111111111111", Scope: "s"}, Sample{}); err == nil {
 				t.Errorf("%s of %s gives %q", a, typ, got)
 			}
 		}

@@ -62,8 +62,8 @@ func TestSurrogates(t *testing.T) {
 		made := map[string]bool{}
 		for _, scope := range strings.Fields("a b c d e f g h i j k l m n o p q r s t u v w x y z") {
 			f.Scope = scope
-			got, err := p.Transform(Surrogate, f, toy{})
-			again, _ := p.Transform(Surrogate, f, toy{})
+			got, err := p.Transform(Surrogate, f, Sample{})
+			again, _ := p.Transform(Surrogate, f, Sample{})
 			if err != nil || got != again || f.Type != pii.Age && strings.Contains(got, f.Value) {
 				t.Errorf("%s %q became %q and %q (%v)", f.Type, f.Value, got, again, err)
 			}
@@ -148,7 +148,7 @@ func TestShaped(t *testing.T) {
 		if c.looks == "" {
 			continue
 		}
-		got, err := p.Transform(a, c.f, toy{})
+		got, err := p.Transform(a, c.f, Sample{})
 		if err != nil || !regexp.MustCompile(c.looks).MatchString(got) || !p.shape(c.f.Schema).fits(got) {
 			t.Errorf("%s: %q (%v)", name, got, err)
 		}
@@ -240,7 +240,7 @@ func TestPatternsAreCompiledOnce(t *testing.T) {
 		t.Fatal("RE2 refuses the expression")
 	}
 	for range 100 {
-		if got, err := p.Transform(Surrogate, f, toy{}); err != nil || len(got) != 4 {
+		if got, err := p.Transform(Surrogate, f, Sample{}); err != nil || len(got) != 4 {
 			t.Fatalf("%q, %v", got, err)
 		}
 	}

@@ -151,7 +151,7 @@ func TestShift(t *testing.T) {
 		"1999":                    "[DATE_TIME]",
 		"2023-02-29":              "[DATE_TIME]",
 	} {
-		got, err := p.Transform(Shift, Finding{Type: pii.DateTime, Value: in, Scope: "s"}, toy{})
+		got, err := p.Transform(Shift, Finding{Type: pii.DateTime, Value: in, Scope: "s"}, Sample{})
 		if err != nil || got != want {
 			t.Errorf("%q became %q (%v), want %q", in, got, err, want)
 		}
@@ -192,37 +192,37 @@ func TestTransformRefuses(t *testing.T) {
 		s    Secrets
 		want error
 	}{
-		"keep":            {p, Keep, mail, toy{}, ErrAction},
-		"flag":            {p, Flag, mail, toy{}, ErrAction},
-		"block":           {p, Block, mail, toy{}, ErrAction},
-		"drop":            {p, Drop, mail, toy{}, ErrAction},
-		"token":           {p, Token, mail, toy{}, ErrAction},
-		"no action":       {p, "", mail, toy{}, ErrAction},
-		"unknown":         {p, "encrypt", mail, toy{}, ErrAction},
+		"keep":            {p, Keep, mail, Sample{}, ErrAction},
+		"flag":            {p, Flag, mail, Sample{}, ErrAction},
+		"block":           {p, Block, mail, Sample{}, ErrAction},
+		"drop":            {p, Drop, mail, Sample{}, ErrAction},
+		"token":           {p, Token, mail, Sample{}, ErrAction},
+		"no action":       {p, "", mail, Sample{}, ErrAction},
+		"unknown":         {p, "encrypt", mail, Sample{}, ErrAction},
 		"no key hash":     {p, Hash, mail, nil, ErrKey},
 		"no key siv":      {p, SIV, mail, nil, ErrKey},
 		"lost key":        {p, Hash, mail, keyless{}, ErrKey},
 		"lost key seed":   {p, Surrogate, mail, keyless{}, ErrKey},
 		"lost key siv":    {p, SIV, mail, keyless{}, ErrKey},
 		"lost key days":   {p, Shift, Finding{Type: pii.DateTime, Value: "2024-01-01"}, keyless{}, ErrKey},
-		"shift a mail":    {p, Shift, mail, toy{}, ErrAction},
-		"ff1 of a mail":   {p, FF1, mail, toy{}, ErrAction},
-		"ff1 of an ssn":   {p, FF1, Finding{Type: pii.SSN, Value: "123-45-6789"}, toy{}, ErrAction},
-		"ff1 of a pin":    {p, FF1, Finding{Type: pii.OtherID, Value: "1234"}, toy{}, ErrShape},
-		"mask a secret":   {p, Mask, secret, toy{}, ErrAction},
-		"hash a secret":   {p, Hash, secret, toy{}, ErrAction},
-		"siv of a secret": {p, SIV, secret, toy{}, ErrAction},
-		"invent a secret": {p, Surrogate, secret, toy{}, ErrAction},
-		"hipaa hash":      {named(t, "hipaa-safe-harbor"), Hash, mail, toy{}, ErrAction},
-		"hipaa siv":       {named(t, "hipaa-safe-harbor"), SIV, mail, toy{}, ErrAction},
-		"hipaa ff1":       {named(t, "hipaa-safe-harbor"), FF1, Finding{Type: pii.Phone, Value: "2025550123"}, toy{}, ErrAction},
-		"hipaa shift":     {named(t, "hipaa-safe-harbor"), Shift, Finding{Type: pii.DateTime, Value: "2024-01-01"}, toy{}, ErrAction},
-		"hipaa mask":      {named(t, "hipaa-safe-harbor"), Mask, mail, toy{}, ErrAction},
-		"hipaa surrogate": {named(t, "hipaa-safe-harbor"), Surrogate, mail, toy{}, ErrAction},
-		"no such shape":   {p, Surrogate, Finding{Type: pii.Email, Value: canary, Schema: Schema{Pattern: `^[^\s\S]$`}}, toy{}, ErrShape},
-		"bad pattern":     {p, Redact, Finding{Type: pii.Email, Value: canary, Schema: Schema{Pattern: `(?=x)`}}, toy{}, ErrShape},
-		"redact a date":   {p, Redact, Finding{Type: pii.DateTime, Value: "2024-01-01", Schema: Schema{Format: "date"}}, toy{}, ErrShape},
-		"hipaa date":      {named(t, "hipaa-safe-harbor"), Generalize, Finding{Type: pii.DateTime, Value: "2024-01-01", Schema: Schema{Format: "date"}}, toy{}, ErrShape},
+		"shift a mail":    {p, Shift, mail, Sample{}, ErrAction},
+		"ff1 of a mail":   {p, FF1, mail, Sample{}, ErrAction},
+		"ff1 of an ssn":   {p, FF1, Finding{Type: pii.SSN, Value: "123-45-6789"}, Sample{}, ErrAction},
+		"ff1 of a pin":    {p, FF1, Finding{Type: pii.OtherID, Value: "1234"}, Sample{}, ErrShape},
+		"mask a secret":   {p, Mask, secret, Sample{}, ErrAction},
+		"hash a secret":   {p, Hash, secret, Sample{}, ErrAction},
+		"siv of a secret": {p, SIV, secret, Sample{}, ErrAction},
+		"invent a secret": {p, Surrogate, secret, Sample{}, ErrAction},
+		"hipaa hash":      {named(t, "hipaa-safe-harbor"), Hash, mail, Sample{}, ErrAction},
+		"hipaa siv":       {named(t, "hipaa-safe-harbor"), SIV, mail, Sample{}, ErrAction},
+		"hipaa ff1":       {named(t, "hipaa-safe-harbor"), FF1, Finding{Type: pii.Phone, Value: "2025550123"}, Sample{}, ErrAction},
+		"hipaa shift":     {named(t, "hipaa-safe-harbor"), Shift, Finding{Type: pii.DateTime, Value: "2024-01-01"}, Sample{}, ErrAction},
+		"hipaa mask":      {named(t, "hipaa-safe-harbor"), Mask, mail, Sample{}, ErrAction},
+		"hipaa surrogate": {named(t, "hipaa-safe-harbor"), Surrogate, mail, Sample{}, ErrAction},
+		"no such shape":   {p, Surrogate, Finding{Type: pii.Email, Value: canary, Schema: Schema{Pattern: `^[^\s\S]$`}}, Sample{}, ErrShape},
+		"bad pattern":     {p, Redact, Finding{Type: pii.Email, Value: canary, Schema: Schema{Pattern: `(?=x)`}}, Sample{}, ErrShape},
+		"redact a date":   {p, Redact, Finding{Type: pii.DateTime, Value: "2024-01-01", Schema: Schema{Format: "date"}}, Sample{}, ErrShape},
+		"hipaa date":      {named(t, "hipaa-safe-harbor"), Generalize, Finding{Type: pii.DateTime, Value: "2024-01-01", Schema: Schema{Format: "date"}}, Sample{}, ErrShape},
 	} {
 		got, err := c.p.Transform(c.a, c.f, c.s)
 		if !errors.Is(err, c.want) || got != "" {
