@@ -99,7 +99,7 @@ func (a *App) profile() *privacy.Profile {
 // newProtect returns the room that decides what of a message is seen.
 func (a *App) newProtect(h *house) *protect.Step {
 	c := protect.Config{
-		Profile: a.profile, Tenant: keys.DefaultTenant, Vault: a.vault,
+		Profile: a.profile, Tenant: keys.DefaultTenant, Vault: a.vault, Secrets: a.ring.Transforms(),
 		Schemas: func(tool *registry.Tool) filter.Schema {
 			if o := h.may.Output(tool); o != nil {
 				return o
