@@ -205,7 +205,8 @@ func newPeopleWorld(t *testing.T) *contentWorld {
 	return w
 }
 
-// TestC07EncodedValuesAreFound: an encoding hides nothing, three layers deep.
+// TestC07EncodedValuesAreFound: an encoding hides nothing, three layers deep, nor
+// do characters that do not show (C04).
 // What docs/privacy-limits.md lists as not caught is not tried here.
 func TestC07EncodedValuesAreFound(t *testing.T) {
 	w := newPeopleWorld(t)
