@@ -204,7 +204,7 @@ func (p *Profile) Shaped(a Action, f Finding) Action {
 			return p.constant(f)
 		case f.Type == pii.DateTime:
 			return Shift
-		case slices.Contains(digits, f.Type) && len(onlyDigits(f.Value)) >= 7 && p.shape(f.Schema).fits(f.Value):
+		case slices.Contains(digits, f.Type) && len(onlyDigits(f.Value)) >= 7 && numberLike(f.Value) && p.shape(f.Schema).fits(f.Value):
 			return FF1
 		}
 		return Surrogate

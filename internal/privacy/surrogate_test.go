@@ -176,7 +176,7 @@ func TestRoundTrips(t *testing.T) {
 		if back, err := s.OpenSIV("t", string(typ), code); err == nil {
 			t.Errorf("%s opens in another scope: %q", sealed, back)
 		}
-		if !slices.Contains(digits, f.Type) || len(onlyDigits(f.Value)) < 7 {
+		if !slices.Contains(digits, f.Type) || len(onlyDigits(f.Value)) < 7 || !numberLike(f.Value) {
 			continue
 		}
 		enc, err := p.Transform(FF1, f, s)

@@ -27,7 +27,8 @@ const maxValue = 64 << 10
 // Transform returns what takes the place of a finding's value. Keep, Flag,
 // Block, Drop and Token do not make values and are errors. Where the schema is
 // not free, the value fits it or there is an error. The value is valid UTF-8 and
-// not longer than three times the old one and 128 bytes.
+// not longer than three times the old one and 256 bytes. What FF1 or a shift
+// cannot make in its place is an invented value.
 func (p *Profile) Transform(a Action, f Finding, s Secrets) (string, error) {
 	f.Value, f.shape = strings.ToValidUTF8(f.Value, "\uFFFD"), p.shape(f.Schema)
 	if len(f.Value) > maxValue && a != Redact && a != Replace {
@@ -43,7 +44,7 @@ func (p *Profile) Transform(a Action, f Finding, s Secrets) (string, error) {
 		return "", ErrKey
 	}
 	out, err := p.make(a, f, s)
-	if !f.Schema.Free() && (a == FF1 || a == Shift) && (errors.Is(err, ErrShape) || err == nil && !f.shape.fits(out)) {
+	if (a == FF1 || a == Shift) && (errors.Is(err, ErrShape) || err == nil && !f.shape.fits(out)) {
 		out, err = p.make(Surrogate, f, s)
 	}
 	if err != nil {
@@ -185,12 +186,32 @@ func (p *Profile) moved(f Finding, s Secrets) (string, error) {
 	return out, nil
 }
 
+// numberLike reports whether a value is digits, but for what parts them and two
+// letters at most, such as a country's. FF1 leaves letters as they are: those of a
+// vehicle or of an encoded text would say who it is (TestFF1LeavesNoLetters).
+func numberLike(s string) bool {
+	letters := 0
+	for _, r := range s {
+		switch {
+		case '0' <= r && r <= '9' || strings.ContainsRune(" -./()+", r):
+		case 'A' <= r && r <= 'Z' || 'a' <= r && r <= 'z':
+			letters++
+		default:
+			return false
+		}
+	}
+	return letters <= 2
+}
+
 // encrypted puts the digits of a value through FF1 and leaves all else where it
-// was. A card's last digit is its check: the others are encrypted, and the check
+// was. A value that FF1 cannot take is ErrShape. A card's last digit is its check: the others are encrypted, and the check
 // is made wrong by five, so that the number is nobody's.
 func encrypted(f Finding, s Secrets) (string, error) {
 	if !slices.Contains(digits, f.Type) {
 		return "", fmt.Errorf("ff1 of %s: %w", f.Type, ErrAction)
+	}
+	if !numberLike(f.Value) {
+		return "", fmt.Errorf("ff1 of a value with letters: %w", ErrShape)
 	}
 	plain := onlyDigits(f.Value)
 	card := f.Type == pii.CreditCard && luhn(plain)

@@ -208,7 +208,6 @@ func TestTransformRefuses(t *testing.T) {
 		"shift a mail":    {p, Shift, mail, Sample{}, ErrAction},
 		"ff1 of a mail":   {p, FF1, mail, Sample{}, ErrAction},
 		"ff1 of an ssn":   {p, FF1, Finding{Type: pii.SSN, Value: "123-45-6789"}, Sample{}, ErrAction},
-		"ff1 of a pin":    {p, FF1, Finding{Type: pii.OtherID, Value: "1234"}, Sample{}, ErrShape},
 		"mask a secret":   {p, Mask, secret, Sample{}, ErrAction},
 		"hash a secret":   {p, Hash, secret, Sample{}, ErrAction},
 		"siv of a secret": {p, SIV, secret, Sample{}, ErrAction},
@@ -241,3 +240,25 @@ func (keyless) Shift(_, _ string) int              { return 0 }
 func (keyless) SIV(_, _, _ string) (string, error) { return "", errors.New("destroyed") }
 func (keyless) FF1(_, _, _ string) (string, error) { return "", errors.New("destroyed") }
 func (keyless) Surrogate(_, _, _ string) uint64    { return 0 }
+
+// TestFF1LeavesNoLetters: what is not a number, and what is too short for FF1,
+// becomes an invented value: no part of it is left.
+func TestFF1LeavesNoLetters(t *testing.T) {
+	p := named(t, "gdpr-minimal")
+	for _, f := range []Finding{
+		{Type: pii.VehicleID, Value: "1M8GDM9AXKP042788"}, {Type: pii.Passport, Value: "C01X00T47"}, {Type: pii.OtherID, Value: "S0QtOTkzODI3MQ=="},
+		{Type: pii.OtherID, Value: "1234"}, {Type: pii.OtherID, Value: "１２３４５６７８"},
+	} {
+		f.Scope = "s"
+		want, err := p.Transform(Surrogate, f, Sample{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := p.Transform(FF1, f, Sample{}); err != nil || got != want {
+			t.Errorf("%q became %q (%v), want %q", f.Value, got, err, want)
+		}
+		if _, err := p.Transform(FF1, f, keyless{}); !errors.Is(err, ErrKey) {
+			t.Errorf("%q without a key: %v", f.Value, err)
+		}
+	}
+}

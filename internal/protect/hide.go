@@ -142,6 +142,9 @@ func (s *Step) place(j *job, m *wire.Message, spans []pii.Span) ([]finding, erro
 			if err != nil {
 				return nil, err
 			}
+			if privacy.Ours(f.typ, f.value) {
+				continue // an invented value that a first pass put there
+			}
 			found = append(found, f)
 		}
 	}
@@ -268,7 +271,7 @@ func (s *Step) replace(ctx context.Context, j *job, m *wire.Message, found []fin
 		f := &found[i]
 		shape := shapes.at(f)
 		if !shape.Free() {
-			f.action = j.p.Shaped(f.action, privacy.Finding{Type: f.typ, Sub: f.sub, Schema: shape})
+			f.action = j.p.Shaped(f.action, privacy.Finding{Type: f.typ, Sub: f.sub, Value: f.value, Schema: shape})
 		}
 		switch f.action {
 		case privacy.Block:
