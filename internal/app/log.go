@@ -76,7 +76,9 @@ func (a *App) openLog() error {
 	a.store.OnChange(a.recordChange)
 	a.store.OnDamage(a.recordDamage)
 	if a.follower != nil {
+		looked := a.clock.Now() // what is served from now on is at least as new
 		a.follower.mark, err = a.caughtUp(context.Background())
+		a.follower.seen.Store(&looked)
 		return err // the owner checks the rest
 	}
 	if err := errors.Join(a.checkKeys(), a.checkLogs(), a.checkRows()); err != nil {

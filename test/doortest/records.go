@@ -48,15 +48,22 @@ type Record struct {
 // or from what it left behind.
 func (d *Door) Records() []Record { return d.query("all") }
 
+// API connects to the operators' functions, as a command does; done ends that.
+func (d *Door) API(ctx context.Context) (api admin.API, done func() error) {
+	d.tb.Helper()
+	api, done, err := app.Connect(ctx, d.Dir, app.Options{Environ: d.environ, Wait: commandTime})
+	if err != nil {
+		d.tb.Fatal(err)
+	}
+	return api, done
+}
+
 // query asks for the lines of a log.
 func (d *Door) query(log string) []Record {
 	d.tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), commandTime)
 	defer cancel()
-	api, done, err := app.Connect(ctx, d.Dir, app.Options{Environ: d.environ, Wait: commandTime})
-	if err != nil {
-		d.tb.Fatal(err)
-	}
+	api, done := d.API(ctx)
 	var out []Record
 	for line, err := range admin.AuditLines(ctx, api, admin.AuditQuery{Log: log}) {
 		if err != nil {

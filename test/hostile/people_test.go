@@ -176,7 +176,7 @@ func TestP04RequesterThroughLogin(t *testing.T) {
 }
 
 // loginToken lets a person allow an agent in the standard login.
-func loginToken(t *testing.T, b *doortest.Browser, agent, resource string) string {
+func loginToken(t testing.TB, b *doortest.Browser, agent, resource string) string {
 	t.Helper()
 	const back, verifier = "http://127.0.0.1:45678/callback", "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk" // RFC 7636, appendix B
 	var client struct {
