@@ -53,6 +53,9 @@ type Config struct {
 	// Public is the origin under which clients reach the gateway: a proof of a
 	// key names it (RFC 9449). Nil: none is accepted.
 	Public func() string
+	// Nonce returns what proofs of keys must repeat, and whether a proof lacks
+	// it (RFC 9449). Nil: they need none.
+	Nonce func(proof string) (nonce string, lacks bool)
 	// Forget is told of legacy sessions that ended without a DELETE.
 	Forget func(session string)
 }

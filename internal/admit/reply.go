@@ -216,6 +216,9 @@ func (f *face) plain(x *exchange.Exchange, final *wire.Message) {
 	switch {
 	case status == 401:
 		h = append(h, http1.Field{Name: "WWW-Authenticate", Value: f.challenge(x)})
+		if nonce, _ := f.nonce(); nonce != "" {
+			h = append(h, http1.Field{Name: "DPoP-Nonce", Value: nonce})
+		}
 	case x.Fault != nil && x.Fault.Kind == fault.ScopeMissing:
 		h = append(h, http1.Field{Name: "WWW-Authenticate", Value: f.challenge(x)})
 	case status == 405:
@@ -294,7 +297,7 @@ func (f *face) cors(h http1.Header) http1.Header {
 	}
 	return append(h, http1.Field{Name: "Access-Control-Allow-Origin", Value: f.origin},
 		http1.Field{Name: "Vary", Value: "Origin"},
-		http1.Field{Name: "Access-Control-Expose-Headers", Value: "Mcp-Session-Id, WWW-Authenticate"})
+		http1.Field{Name: "Access-Control-Expose-Headers", Value: "Mcp-Session-Id, WWW-Authenticate, DPoP-Nonce"})
 }
 
 // preflight answers a browser's question about a listed origin.

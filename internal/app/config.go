@@ -134,6 +134,11 @@ type Identity struct {
 	// somebody here only when an agent is bound to it: ostiary agent register
 	// NAME --jwt-issuer URL --jwt-subject SUB. Default: none.
 	Issuers []IssuerConfig `yaml:"issuers"`
+	// DPoPNonce demands of each proof of a key (DPoP) a nonce that this process
+	// gave out at most ten minutes ago, so that a proof is good at one gateway
+	// only and never after a restart. Clients ask once more for it. Default:
+	// false.
+	DPoPNonce bool `yaml:"dpop_nonce"`
 	// Trust are outside trust domains whose certificates callers may show. One
 	// of their SPIFFE ids is somebody here only when an agent is bound to it:
 	// ostiary agent register NAME --spiffe-id ID. Default: none.

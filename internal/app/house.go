@@ -99,10 +99,11 @@ func (a *App) newHouse() (*house, error) {
 	if h.who.Verifier.Foreign, err = a.foreign(); err != nil {
 		return nil, err
 	}
+	nonce := a.proofNonces(h.who.Verifier.Foreign)
 	h.may = &authorize.Step{Live: a.live, Drift: a.drifted.add, Shadow: &a.shadow, Clock: a.clock, Approvals: approvals{a}, Limits: a.newLimits(l.InFlightPerServer)}
 	pages, page := mount(a.pagesOf(), c.Listeners.Data.CORSOrigins)
 	h.door = admit.New(admit.Config{
-		Pages: pages, Page: page, Challenge: a.challenge(), Public: a.publicURL,
+		Pages: pages, Page: page, Challenge: a.challenge(), Nonce: nonce, Public: a.publicURL,
 		Names: c.ServedNames(), Origins: c.Listeners.Data.CORSOrigins, Trusted: prefixes(c.TrustedProxies), Handles: a.ring.Handles(), Clock: a.clock,
 		Budget: h.budget, Rate: h.rate, Wire: a.wireLimits(), Forget: h.forward.Forget,
 		Limits: admit.Limits{

@@ -47,6 +47,17 @@ func (a *App) foreign() (*identity.Foreign, error) {
 	return identity.NewForeign(all, func(issuer, subject string) string { return admin.ForeignName(a.ring, issuer, subject) }), nil
 }
 
+// proofNonces makes proofs of keys beside tokens of f need a nonce, when the
+// operator says so, and returns what tells callers; nil when they need none.
+func (a *App) proofNonces(f *identity.Foreign) func(proof string) (string, bool) {
+	if f == nil || !a.config.Load().Identity.DPoPNonce {
+		return nil
+	}
+	n := &identity.Nonces{Fresh: a.ring.NewSecret}
+	f.DemandNonce(n)
+	return func(proof string) (string, bool) { return n.Ask(proof, a.clock.Now()) }
+}
+
 // audience returns which aud a token must have at an endpoint. Without a
 // configured one it is our own resource (RFC 8707): the public URL or /mcp,
 // which reach everything, or the very endpoint.

@@ -21,12 +21,17 @@ const (
 	maxProofs   = 1 << 16         // remembered in each half of the window
 )
 
-var errProof = errors.New("a proof of a key that is malformed, for something else, old, or used before")
+var (
+	errProof = errors.New("a proof of a key that is malformed, for something else, old, or used before")
+	errNonce = errors.New("a proof of a key without the gateway's nonce")
+)
 
 // proofs remembers the ids of proofs, so that each is good once in this
 // process. When there are too many, new ones are refused: none is forgotten
 // while it could be used again.
 type proofs struct {
+	nonces *Nonces // nil: proofs need none
+
 	mu    sync.Mutex
 	since time.Time // of young
 	young map[[sha256.Size]byte]bool
@@ -80,6 +85,9 @@ func (p *proofs) check(c Credential, jkt string, now time.Time) error {
 	ath, _ := parts.claims.Get("ath").Text()
 	jti, _ := parts.claims.Get("jti").Text()
 	iat, ok := whole(parts.claims.Get("iat"))
+	if nonce, _ := parts.claims.Get("nonce").Text(); p.nonces != nil && !p.nonces.good(nonce, now) {
+		return errNonce
+	}
 	age := now.Unix() - iat
 	if htm != c.Method || !sameURL(htu, c.URL) || ath != base64.RawURLEncoding.EncodeToString(sum[:]) || jti == "" || len(jti) > 256 ||
 		!ok || age > int64(proofWindow/time.Second) || -age > int64(JWTLeeway/time.Second) {

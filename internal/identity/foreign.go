@@ -45,6 +45,9 @@ func NewForeign(issuers []*Issuer, name func(issuer, subject string) string) *Fo
 	return f
 }
 
+// DemandNonce makes every proof need one of n. Call it before use.
+func (f *Foreign) DemandNonce(n *Nonces) { f.proofs.nonces = n }
+
 // verify returns the principal of a token, without its agent's standing.
 // Signatures are remembered by the digest of the whole token, so that no two
 // tokens can be taken for each other; times, audience, key, revocation and
@@ -166,5 +169,5 @@ func (f *Foreign) bound(v *verifiedJWT, c Credential, now time.Time) (Strength, 
 // Still reports whether a token that p came with is in force.
 func (f *Foreign) Still(p Principal, s Directory, now time.Time) bool {
 	i := f.issuers[p.Issuer]
-	return i != nil && !now.After(p.Expires.Add(JWTLeeway)) && !s.JWTRevoked(p.Issuer, p.JTI) && s.ForeignHolder(p.Issuer, p.Subject) == p.ID
+	return i != nil && now.Before(p.Expires.Add(JWTLeeway)) && !s.JWTRevoked(p.Issuer, p.JTI) && s.ForeignHolder(p.Issuer, p.Subject) == p.ID
 }

@@ -293,7 +293,7 @@ func (c *Claims) inForce(i *Issuer, now time.Time) error {
 		began = c.Issued
 	}
 	switch {
-	case at > c.Expires+slack, c.NotBefore > at+slack, c.Issued > at+slack, c.Expires-began > int64(i.MaxLife/time.Second)+slack:
+	case at >= c.Expires+slack, c.NotBefore > at+slack, c.Issued > at+slack, c.Expires-began > int64(i.MaxLife/time.Second)+slack:
 		return errJWTTime
 	}
 	return nil

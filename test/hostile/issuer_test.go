@@ -26,12 +26,19 @@ type issued struct {
 
 func newIssued(t *testing.T, more string) *issued {
 	t.Helper()
+	return newIssuedWith(t, "", more)
+}
+
+// newIssuedWith has further lines of the section identity, and more in the
+// first issuer's entry.
+func newIssuedWith(t *testing.T, lines string, more ...string) *issued {
+	t.Helper()
 	up := doortest.NewUpstream(t, doortest.Config{})
 	w := &issued{idp: doortest.NewIDP(t), other: doortest.NewIDP(t)}
 	w.site = site{up: up, Door: doortest.Gateway(t, doortest.Options{
 		Servers: []doortest.Server{{Name: "s", URL: up.URL()}}, Agents: []string{"helper"},
 		Config: func(yaml string) string {
-			return strings.Replace(yaml, "identity:\n", "identity:\n  issuers:\n"+w.idp.Entry(more)+w.other.Entry(""), 1)
+			return strings.Replace(yaml, "identity:\n", "identity:\n"+lines+"  issuers:\n"+w.idp.Entry(strings.Join(more, ""))+w.other.Entry(""), 1)
 		},
 	})}
 	w.Bind("robot", w.idp.URL, "s-1")
