@@ -13,6 +13,7 @@ func TestInventedValuesStay(t *testing.T) {
 	rules := privacy.Config{Profile: "own", Profiles: map[string]privacy.Custom{"own": {Extends: "gdpr-minimal", Rules: []privacy.Rule{
 		{Types: []string{"EMAIL"}, Action: "surrogate"}}}}}
 	w := newWorld(t, rules, "token", "")
+	w.c.Secrets = privacy.Sample{}
 	first, err := w.answered(t, w.call(t, `{}`), result(`"content":[{"type":"text","text":"mail to `+mail+` please"}]`))
 	at := strings.Index(first, "@pseudonym.invalid")
 	if err != nil || at < 0 || strings.Contains(first, mail) {
