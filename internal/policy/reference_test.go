@@ -3,6 +3,8 @@ package policy_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +18,7 @@ import (
 	"ostiary.dev/ostiary/internal/policy"
 	"ostiary.dev/ostiary/internal/policy/policytest"
 	"ostiary.dev/ostiary/internal/registry"
+	"ostiary.dev/ostiary/internal/wire"
 )
 
 // plain is what cedar-go says about one query when it is given the whole set,
@@ -207,4 +210,36 @@ func items(q policy.Query) (out []policy.Query) {
 		out = append(out, q)
 	}
 	return out
+}
+
+// TestExportedEntities writes out what policies see of the registry, so that a
+// change of it is seen here.
+func TestExportedEntities(t *testing.T) {
+	s := registry.NewSnapshot(1, []registry.Server{{ID: "files", State: registry.Active, Examined: true, Zone: "intern", Labels: []string{"plain"},
+		Tools: []registry.Tool{{Name: "a/b", Access: registry.Write, State: registry.ToolApproved, Labels: []string{"secret"}, Definition: policytest.Definition}}}},
+		[]registry.Agent{{ID: "bot", State: registry.Active, Roles: []string{"staff"}, Zone: "z", Clearance: []string{"secret"}}}, nil, nil,
+		[]registry.Grant{{Agent: "bot", Server: "files", Access: registry.Modify, Tools: []string{"a/b"}}})
+	q := policy.Query{Principal: identity.Principal{Kind: identity.Client, ID: "bot", Person: "p1", Strength: 3, Scopes: "read write"}, Server: "files", Tool: "a/b", IsTool: true}
+	q.Args, _ = wire.ParseValue([]byte(`{"path":"/a","n":7,"price":1.5,"tags":["x"],"deep":{"on":true},"note":null}`), wire.DefaultLimits())
+	q.Call = policy.Call{Time: policytest.Noon, IP: netip.MustParseAddr("::ffff:10.0.0.1"), Purpose: "why", Signature: "verified", Labels: []string{"health"}, Approved: true}
+	c, err := policy.Export(s, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entities, err := c.Entities.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	context, err := c.Request.Context.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprintf("%s\n%s\n%s\n%s\n%s", c.Request.Principal, c.Request.Action, c.Request.Resource, entities, context)
+	want, err := os.ReadFile("testdata/exported.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.TrimSpace(string(want)) != got {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
 }

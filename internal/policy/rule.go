@@ -101,7 +101,11 @@ func (p *placeIDs) of(i int) cedar.PolicyID {
 // would come with any arguments is one here too.
 func (c *trial) partial(r *rule) verdict {
 	req := c.request()
-	rest, keep := eval.PartialPolicy(eval.Env{Entities: (*world)(c), Principal: req.Principal, Action: req.Action, Resource: req.Resource, Context: req.Context}, r.ast)
+	return partialIn(eval.Env{Entities: (*world)(c), Principal: req.Principal, Action: req.Action, Resource: req.Resource, Context: req.Context}, r.ast)
+}
+
+func partialIn(env eval.Env, p *ast.Policy) verdict {
+	rest, keep := eval.PartialPolicy(env, p)
 	switch {
 	case !keep:
 		return no

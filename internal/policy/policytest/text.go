@@ -155,7 +155,7 @@ func ofArguments(d Draw) string {
 
 // failing are conditions that are errors, or would be were they reached.
 var failing = []string{
-	`principal.nothing`, `resource.zone == "x"`, `context.nothing == 1`, `context.call.purpose > 3`, `"a" + 1 == 2`, `true`, `false`, `1 == "1"`, `(1 > 0 || principal.nothing)`,
+	`principal.nothing`, `resource.zone == "x"`, `context.nothing == 1`, `context.call.purpose > 3`, `context.call.time > 5`, `context.call.time.toTime() < 5`, `duration("1h") > datetime("2026-01-01")`, `"a" + 1 == 2`, `true`, `false`, `1 == "1"`, `(1 > 0 || principal.nothing)`,
 	`(false && context.args.x)`, `Ostiary::Client::"nobody".zone == "x"`, `Ostiary::Client::"nobody" has zone`, `decimal("1.23456") == decimal("1.0")`, `ip("no") == ip("::1")`,
 	`[1, "a"].contains("a")`, `9223372036854775807 + 1 > 0`, `(if 3 then true else false)`, `!(3)`, `principal in 3`, `[principal].contains(principal)`,
 	`datetime("2026-13-01") > datetime("2026-01-01")`, `-(-9223372036854775807) > 0`, `principal in [Ostiary::Role::"staff", "x"]`,
