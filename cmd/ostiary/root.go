@@ -51,7 +51,7 @@ func newRoot(c *cli) *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.AddCommand(
 		newInit(c), newUp(c), newStatus(c), newCheck(c), newVersion(c), newConfig(c), newDoctor(c), newWrap(c),
-		newServer(c), newTool(c), newAgent(c), newToken(c), newUser(c), newApproval(c), newLimit(c), newCert(c), newCA(c), newKill(c), newUnkill(c), newAccess(c), newPolicy(c), newImport(c), newClient(c),
+		newServer(c), newTool(c), newAgent(c), newToken(c), newUser(c), newApproval(c), newLimit(c), newFilter(c), newCert(c), newCA(c), newKill(c), newUnkill(c), newAccess(c), newPolicy(c), newImport(c), newClient(c),
 		newOAuth(c),
 		newPrivacy(c), newAudit(c), newWitness(c), newKey(c), newBackup(c), newRestore(c), newMigrate(c),
 	)

@@ -21,6 +21,7 @@ import (
 
 	"ostiary.dev/ostiary/internal/auditlog"
 	"ostiary.dev/ostiary/internal/clock"
+	"ostiary.dev/ostiary/internal/filter"
 	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/store"
@@ -61,6 +62,9 @@ type Config struct {
 	Policy func() PolicyRules
 	// Shadow tells how the shadow of that hash compares; nil: nothing was decided.
 	Shadow func(hash string) PolicyTrial
+
+	// Learned tells what calls taught of results; nil: nothing.
+	Learned func(server, tool string) []filter.Learned
 
 	// Passkeys says whether people approve calls with a passkey only; nil: also
 	// with a password and a code, who have no passkey.

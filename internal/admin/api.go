@@ -92,6 +92,7 @@ type API interface {
 	UserAPI
 	ApprovalAPI
 	LimitAPI
+	FilterAPI
 	OAuthAPI
 	VaultAPI
 }

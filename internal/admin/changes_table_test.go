@@ -134,6 +134,12 @@ var changes = map[string]changing{
 		return RemoveLimit{ID: must[Done[LimitView]](t)(api.SetLimit(ctx, SetLimit{ID: "apps", Agent: "app", Calls: Amount{Limit: 3, Window: Duration(time.Minute)}})).Item.ID}
 	}},
 
+	"filter.apply": {ask: asked(ApplyFilter{Server: "wiki", Text: someFilter})},
+	"filter.remove": {ask: func(t *testing.T, _ *world, api API) any {
+		must[Done[FilterView]](t)(api.ApplyFilter(ctx, ApplyFilter{Change: why, Text: someFilter}))
+		return RemoveFilter{}
+	}},
+
 	"cert.issue":      {ask: asked(IssueComponent{Server: "wiki"})},
 	"cert.join-token": {ask: asked(JoinToken{Agent: "app"})},
 	"cert.revoke": {ask: func(t *testing.T, _ *world, api API) any {
@@ -171,7 +177,7 @@ var readMethods = strings.Fields(`status attach server.list server.get tool.list
 	access.list access.explain access.who access.what access.unused access.requests backup.list backup.read key.list key.get
 	audit.query audit.follow audit.logs audit.show audit.verify audit.checkpoint audit.prove audit.export audit.entries audit.hashes witness.list
 	policy.check policy.test policy.diff policy.replay policy.schema policy.history policy.show policy.proposals policy.shadow
-	oauth.logins oauth.clients approval.list approval.get bypass.list limit.list cert.list cert.crl kill.list user.list user.get
+	oauth.logins oauth.clients approval.list approval.get bypass.list limit.list filter.list filter.get filter.suggest cert.list cert.crl kill.list user.list user.get
 	vault.lookup vault.stats data.export`)
 
 var someCredential = SetCredential{CredentialRef: CredentialRef{Server: "wiki"},

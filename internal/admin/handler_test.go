@@ -254,6 +254,7 @@ func story(t *testing.T, api API) map[string]string {
 	u5, err := api.RemoveCredential(ctx, RemoveCredential{CredentialRef: login, Change: why})
 	note("RemoveCredential", u5, err)
 	policyStory(t, api, note)
+	filterStory(t, api, note)
 	approvalStory(t, api, note)
 	certStory(t, api, note)
 	oauthStory(t, api, note)

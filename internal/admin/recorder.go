@@ -61,6 +61,8 @@ var kinds = map[string]auditlog.Kind{
 	"bypass.open":       "breakglass.opened",
 	"bypass.close":      breakglassClosed,
 	"bypass.review":     "breakglass.reviewed",
+	"filter.apply":      auditlog.ComponentUpdated,
+	"filter.remove":     auditlog.ComponentUpdated,
 	"policy.apply":      auditlog.PolicyApplied,
 	"policy.rollback":   auditlog.PolicyApplied,
 	"policy.shadow":     auditlog.PolicyApplied,

@@ -28,6 +28,7 @@ import (
 	"ostiary.dev/ostiary/internal/authorize"
 	"ostiary.dev/ostiary/internal/clock"
 	"ostiary.dev/ostiary/internal/egress"
+	"ostiary.dev/ostiary/internal/filter"
 	"ostiary.dev/ostiary/internal/forward"
 	"ostiary.dev/ostiary/internal/issuer"
 	"ostiary.dev/ostiary/internal/keys"
@@ -109,6 +110,7 @@ type App struct {
 
 	drifted  *drifts          // servers to examine again
 	shadow   authorize.Shadow // how policies on trial compare
+	learner  *filter.Learner  // what calls teach of results
 	profiles atomic.Pointer[profiled]
 	probe    *forward.Step // examines servers while no data plane runs
 
@@ -202,7 +204,7 @@ func (a *App) open(ctx context.Context) error {
 	if err := a.openStore(); err != nil {
 		return err
 	}
-	a.vault = a.newVault()
+	a.vault, a.learner = a.newVault(), filter.NewLearner()
 	a.news = newNews(a.clock.Now)
 	if err := a.openLog(); err != nil {
 		return err
@@ -221,7 +223,7 @@ func (a *App) open(ctx context.Context) error {
 		Archiver: archiver{a}, RootKey: a.rootKey(), Follows: a.ownerRefusal(), Vault: a.vault,
 		Witnesses: a.keeper,
 		Alarm:     a.alarm, Explain: a.explainToken,
-		Policy: a.policyRules, Shadow: a.shadowTrial, TrustDomains: a.outside().Domains(),
+		Policy: a.policyRules, Shadow: a.shadowTrial, Learned: a.learner.Learned, TrustDomains: a.outside().Domains(),
 		Passkeys: func() bool { return a.config.Load().Identity.Approvals == "passkey" },
 	})
 	if err != nil {

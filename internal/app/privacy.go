@@ -111,5 +111,8 @@ func (a *App) newProtect(h *house) *protect.Step {
 			a.log.Warn(msg, logs.Public("exchange", x.ID), logs.Public("server", x.Endpoint), logs.Err(err))
 		},
 	}
+	if a.config.Load().Privacy.Learn {
+		c.Learn = a.learner
+	}
 	return protect.New(c)
 }

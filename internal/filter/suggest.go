@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"ostiary.dev/ostiary/internal/wire"
 )
@@ -61,8 +62,18 @@ func suggestTool(b *strings.Builder, l Learned, schema wire.Value) {
 // quoteYAML writes a text as a YAML scalar in double quotes, which JSON strings
 // are. Names come from servers: none of them may end its line.
 func quoteYAML(s string) string {
-	// YAML ends lines at characters at which JSON does not.
-	return strings.NewReplacer("\u0085", `\u0085`, "\u2028", `\u2028`, "\u2029", `\u2029`, "\u007f", `\u007f`).Replace(string(wire.Quote(s)))
+	var b strings.Builder
+	for _, r := range string(wire.Quote(s)) {
+		switch {
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r < 0x10000: // YAML ends lines where JSON does not, and terminals obey more
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			fmt.Fprintf(&b, `\U%08x`, r)
+		}
+	}
+	return b.String()
 }
 
 // requiredOf returns the paths of leaves on whose way every member is required.
