@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ostiary.dev/ostiary/internal/app"
 )
 
 // TestPrivacyExamples: the examples show what profiles do.
@@ -77,5 +79,26 @@ func TestPrivacyExplainActions(t *testing.T) {
 	out, err := privacy(t, "ghp_Zk3vT9qLw2Xr8Nf5Bc7Dm1Hs6Jy4Pa0Ue3Gi", "explain", "--profile", "secrets-only")
 	if err != nil || !strings.HasSuffix(out, "\tclear block/redact, token block/redact, minimal block/redact, sealed block\n") {
 		t.Errorf("%q, %v", out, err)
+	}
+}
+
+// TestPrivacyManualExample: the configuration in docs/privacy.md is a valid one,
+// and the loosening in it is named.
+func TestPrivacyManualExample(t *testing.T) {
+	text, err := os.ReadFile("../../docs/privacy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(text), "```yaml\n")
+	example, _, ends := strings.Cut(rest, "```")
+	if !found || !ends {
+		t.Fatal("the manual has no example")
+	}
+	c, err := app.Parse("ostiary.yaml", []byte("version: 1\nmode: enforce\n"+example), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Privacy.Profile != "support-desk" || len(c.Privacy.Profiles) != 1 || len(c.Privacy.Restore) != 1 {
+		t.Errorf("%+v", c.Privacy)
 	}
 }
