@@ -14,7 +14,7 @@ import (
 // rules of approvals hold there as everywhere.
 type desk struct{ app *App }
 
-// Waiting implements portal.Desk, as do the two below.
+// Waiting implements portal.Desk, as do Call and Decide.
 func (d desk) Waiting(ctx context.Context, who portal.Person) ([]portal.Call, error) {
 	all, err := called[[]admin.ApprovalView](ctx, d, who, "approval.list", admin.ApprovalQuery{State: "pending"})
 	if err != nil {
@@ -46,6 +46,29 @@ func (d desk) Decide(ctx context.Context, who portal.Person, c portal.Decision) 
 	done, err := called[admin.Done[admin.ApprovalView]](ctx, d, who, "approval.decide",
 		admin.DecideApproval{Change: admin.Change{Reason: c.Reason}, ID: c.ID, Approve: c.Yes})
 	return callOf(&done.Item), err
+}
+
+// Openings implements portal.Desk, as does Review.
+func (d desk) Openings(ctx context.Context, who portal.Person) ([]portal.Opening, error) {
+	all, err := called[[]admin.BypassView](ctx, d, who, "bypass.list", admin.None{})
+	var due []portal.Opening
+	for _, b := range all {
+		if b.State != "review" {
+			continue
+		}
+		o := portal.Opening{ID: b.ID, Agent: b.Agent, Server: b.Server, By: b.By, Reason: b.Reason, Opened: b.Opened, Until: b.Until}
+		if b.Closed != nil {
+			o.Until = *b.Closed
+		}
+		due = append(due, o)
+	}
+	return due, err
+}
+
+// Review closes the review of broken glass.
+func (d desk) Review(ctx context.Context, who portal.Person, id, finding string) error {
+	_, err := called[admin.Done[admin.BypassView]](ctx, d, who, "bypass.review", admin.BypassChoice{Change: admin.Change{Reason: finding}, ID: id})
+	return err
 }
 
 // called runs one of the operators' functions as somebody at the portal.

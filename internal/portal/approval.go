@@ -23,6 +23,17 @@ type Desk interface {
 	Waiting(ctx context.Context, who Person) ([]Call, error)
 	Call(ctx context.Context, who Person, id string) (Call, error)
 	Decide(ctx context.Context, who Person, d Decision) (Call, error)
+	// Openings are broken glass that waits for somebody's review.
+	Openings(ctx context.Context, who Person) ([]Opening, error)
+	Review(ctx context.Context, who Person, id, finding string) error
+}
+
+// Opening is a while in which nobody was asked about the calls of an agent.
+type Opening struct {
+	ID, Agent, Server, By, Reason string
+	Opened, Until                 time.Time
+
+	Form string // token of its form; "" = no form
 }
 
 // Call is one call that waits for people, or did.
@@ -67,12 +78,67 @@ func (p *Portal) waiting(w http.ResponseWriter, r *http.Request) {
 		p.Require(w, r, approvalsAt)
 		return
 	}
-	calls, err := p.cfg.Desk.Waiting(r.Context(), v)
+	p.waitingPage(w, r, v, view{})
+}
+
+// waitingPage sends the list; page holds what went wrong with a review.
+func (p *Portal) waitingPage(w http.ResponseWriter, r *http.Request, v Person, page view) {
+	var err error
+	page.Kind, page.Title, page.Person = "waiting", "Calls that wait for a person", v.Name
+	if page.Calls, err = p.cfg.Desk.Waiting(r.Context(), v); err == nil {
+		page.Openings, err = p.cfg.Desk.Openings(r.Context(), v)
+	}
 	if err != nil {
 		p.undecided(w, err)
 		return
 	}
-	p.page(w, http.StatusOK, view{Kind: "waiting", Title: "Calls that wait for a person", Person: v.Name, Calls: calls})
+	may := decides(v)
+	for i := range page.Openings {
+		switch o := &page.Openings[i]; {
+		case !may || o.By == v.Name:
+		case !p.proven(v, false):
+			page.Again = "/login?next=" + approvalsAt
+		default:
+			o.Form = p.formToken(v, glassAt+o.ID)
+		}
+	}
+	status := http.StatusOK
+	if page.Problem != "" {
+		status = http.StatusForbidden
+	}
+	p.page(w, status, page)
+}
+
+// glassAt begins where reviews of broken glass are sent.
+const glassAt = approvalsAt + "/glass/"
+
+// review takes what somebody found about broken glass.
+func (p *Portal) review(w http.ResponseWriter, r *http.Request) {
+	id, finding := r.PathValue("id"), strings.TrimSpace(r.PostFormValue("reason"))
+	v, ok := p.Session(r)
+	var no *Refusal
+	switch {
+	case !ok:
+		p.Require(w, r, approvalsAt)
+	case !approvalID(id) || !p.formOf(v, glassAt+id, r.PostFormValue("form")):
+		p.page(w, http.StatusForbidden, problem("This form is not of your present sign-in. Open the page again."))
+	case finding == "" || len(finding) > maxReason:
+		p.waitingPage(w, r, v, view{Problem: fmt.Sprintf("Say what you found, in at most %d bytes. The record keeps it.", maxReason)})
+	default:
+		switch err := p.cfg.Desk.Review(r.Context(), v, id, finding); {
+		case errors.As(err, &no):
+			p.waitingPage(w, r, v, view{Problem: no.Text})
+		case err != nil:
+			p.broken(w, "review broken glass", err)
+		default:
+			http.Redirect(w, r, approvalsAt, http.StatusSeeOther)
+		}
+	}
+}
+
+// decides reports whether somebody has a role to decide with.
+func decides(v Person) bool {
+	return slices.Contains(v.Roles, registry.RoleApprover) || slices.Contains(v.Roles, registry.RoleAdmin)
 }
 
 // undecided sends what Desk says against a request.
@@ -121,12 +187,12 @@ func (p *Portal) callView(v Person, c *Call) view {
 		page.Title = "A call that waited for a person"
 	case mine:
 		page.Text = "You are behind this call, so another person decides about it."
-	case !slices.Contains(v.Roles, registry.RoleApprover) && !slices.Contains(v.Roles, registry.RoleAdmin):
+	case !decides(v):
 		page.Text = "Your roles let you see this call, not decide about it."
 	case slices.ContainsFunc(c.Approvers, func(a Approver) bool { return a.Name == v.Name }):
 		page.Text = "You have approved it. Another person must approve it too."
 	case c.Passkey && !v.HasKey:
-		page.Text = "This call needs a passkey, and you have none. Add one to your account, sign in with it, and come back."
+		page.Text, page.Account = "This call needs a passkey, and you have none. Add one to your account, sign in with it, and come back.", true
 	case !p.proven(v, c.Passkey):
 		page.Again = "/login?next=" + approvalsAt + "/" + c.ID
 	default:

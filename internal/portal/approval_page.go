@@ -15,6 +15,14 @@ const approvalPages = `{{define "asked"}}<p>Approval <code>{{.State}}</code>.</p
 {{end}}{{define "waiting"}}<p>You are signed in as <bdi>{{.Person}}</bdi>.</p>
 {{if .Calls}}<ul>{{range .Calls}}<li><a href="/approvals/{{.ID}}"><bdi>{{.Agent}}</bdi>: <bdi>{{.Name}}</bdi> on <bdi>{{.Server}}</bdi></a>, until {{.Expires.UTC.Format "15:04:05"}} UTC</li>{{end}}</ul>
 {{else}}<p role="status">No call waits.</p>{{end}}
+{{if .Openings}}<h2>Broken glass to review</h2>
+{{if .Again}}<p class="warn">A review needs a sign-in of the last five minutes, with your passkey if you have one. <a href="{{.Again}}">Sign in again</a></p>{{end}}
+{{range .Openings}}<dl><dt>Agent</dt><dd><bdi>{{.Agent}}</bdi> at <bdi>{{.Server}}</bdi></dd>
+<dt>Opened</dt><dd>{{.Opened.UTC.Format "2006-01-02 15:04:05"}} UTC by <bdi>{{.By}}</bdi></dd>
+<dt>Until</dt><dd>{{.Until.UTC.Format "2006-01-02 15:04:05"}} UTC</dd><dt>Why</dt><dd><bdi>{{.Reason}}</bdi></dd>
+<dt>Calls</dt><dd>their records name <code>{{.ID}}</code></dd></dl>
+{{if .Form}}<form method="post" action="/approvals/glass/{{.ID}}"><input type="hidden" name="form" value="{{.Form}}">
+<label>What you found <textarea name="reason" rows="2" maxlength="1024" required></textarea></label><button>Close the review</button></form>{{end}}{{end}}{{end}}
 {{end}}{{define "approval"}}{{with .Call}}<dl>
 <dt>State</dt><dd>{{.State}}</dd>
 <dt>Agent</dt><dd><bdi>{{.Agent}}</bdi></dd>
@@ -29,7 +37,7 @@ const approvalPages = `{{define "asked"}}<p>Approval <code>{{.State}}</code>.</p
 {{if .Reason}}<dt>Reason</dt><dd><bdi>{{.Reason}}</bdi></dd>{{end}}
 <dt>Record</dt><dd><code>{{.Exchange}}</code></dd></dl>
 {{end}}<h2 id="args">Arguments</h2><pre tabindex="0" aria-labelledby="args">{{.Arguments}}</pre>
-{{if .Text}}<p role="status">{{.Text}}</p>{{end}}
+{{if .Text}}<p role="status">{{.Text}}</p>{{end}}{{if .Account}}<p><a href="/login/account">Your account</a></p>{{end}}
 {{if .Again}}<p class="warn">Deciding needs a sign-in of the last five minutes{{if .Call.Passkey}}, with a passkey{{else}}, with your passkey if you have one{{end}}.</p><p><a href="{{.Again}}">Sign in again</a></p>{{end}}
 {{if .Form}}<form method="post" action="{{.Action}}"><input type="hidden" name="form" value="{{.Form}}">
 <label>Why <textarea name="reason" rows="2" maxlength="1024" required{{if .Problem}} aria-describedby="problem"{{end}}>{{.Reason}}</textarea></label>

@@ -21,6 +21,8 @@ import (
 type desk struct {
 	calls   map[string]Call
 	decided []Decision
+	glass   []Opening
+	found   []string
 	err     error
 }
 
@@ -51,6 +53,18 @@ func (d *desk) Decide(_ context.Context, _ Person, x Decision) (Call, error) {
 	}
 	d.decided = append(d.decided, x)
 	return d.calls[x.ID], nil
+}
+
+func (d *desk) Openings(context.Context, Person) ([]Opening, error) {
+	return append([]Opening(nil), d.glass...), nil
+}
+
+func (d *desk) Review(_ context.Context, _ Person, id, finding string) error {
+	if d.err != nil {
+		return d.err
+	}
+	d.found = append(d.found, id+" "+finding)
+	return nil
 }
 
 const callID = "0123456789abcdef"
@@ -211,6 +225,64 @@ func TestWhoGetsAForm(t *testing.T) {
 				t.Errorf("%d %s", out.Code, out.Body)
 			}
 		})
+	}
+}
+
+// TestK08ReviewPage: broken glass waits on the list for somebody else than who
+// broke it, and the form counts from the page of the same session only.
+func TestK08ReviewPage(t *testing.T) {
+	w := newWorld(t)
+	w.desk.glass = []Opening{{ID: callID, Agent: "helper", Server: "crm", By: "uid:7", Reason: "<b>outage", Opened: w.now, Until: w.now}}
+	pat, reader := w.approver("pat", registry.RoleApprover), w.approver("sam", registry.RoleAuditor)
+	list := func(c *http.Cookie) (string, string) {
+		body := w.send("GET", "/approvals", nil, with(c)).Body.String()
+		if m := formField.FindStringSubmatch(body); m != nil {
+			return m[1], body
+		}
+		return "", body
+	}
+	if token, body := list(reader); token != "" || !strings.Contains(body, "helper") || strings.Contains(body, "<b>") {
+		t.Errorf("an auditor sees %s", body)
+	}
+	token, body := list(pat)
+	if token == "" {
+		t.Fatalf("no form: %s", body)
+	}
+	for name, c := range map[string]struct {
+		form url.Values
+		code int
+	}{
+		"no token":      {url.Values{"reason": {"r"}}, 403},
+		"another token": {url.Values{"reason": {"r"}, "form": {strings.Repeat("0", len(token))}}, 403},
+		"no finding":    {url.Values{"reason": {" "}, "form": {token}}, 403},
+		"a long one":    {url.Values{"reason": {strings.Repeat("x", maxReason+1)}, "form": {token}}, 403},
+	} {
+		if out := w.send("POST", glassAt+callID, c.form, with(pat)); out.Code != c.code || len(w.desk.found) != 0 {
+			t.Errorf("%s: %d, found %v", name, out.Code, w.desk.found)
+		}
+	}
+	good := url.Values{"reason": {"one call, as planned"}, "form": {token}}
+	if out := w.send("POST", glassAt+callID, good, with(reader)); out.Code != http.StatusForbidden {
+		t.Errorf("with another's token: %d", out.Code)
+	}
+	if out := w.send("POST", glassAt+callID, good, nil); out.Code != http.StatusSeeOther || len(w.desk.found) != 0 {
+		t.Errorf("not signed in: %d", out.Code)
+	}
+	w.desk.err = &Refusal{"Another person reviews it."}
+	if out := w.send("POST", glassAt+callID, good, with(pat)); out.Code != http.StatusForbidden {
+		t.Errorf("refused: %d", out.Code)
+	}
+	w.desk.err = nil
+	if out := w.send("POST", glassAt+callID, good, with(pat)); out.Code != http.StatusSeeOther || len(w.desk.found) != 1 {
+		t.Errorf("%d, found %v", out.Code, w.desk.found)
+	}
+	w.desk.glass[0].By = "pat"
+	if token, _ := list(pat); token != "" {
+		t.Error("who broke the glass gets the form")
+	}
+	w.desk.glass[0].By, w.now = "uid:7", w.now.Add(tryLife)
+	if token, body := list(pat); token != "" || !strings.Contains(body, "Sign in again") {
+		t.Errorf("signed in long ago: %s", body)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"ostiary.dev/ostiary/internal/auditlog"
@@ -169,7 +168,7 @@ func (p *Portal) account(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	page := view{Kind: "account", Title: "Your account", Action: "/login/logout", Person: v.Name, Agents: v.Agents, Keys: p.passkeys() != nil}
-	page.Decides = p.cfg.Desk != nil && (slices.Contains(v.Roles, registry.RoleApprover) || slices.Contains(v.Roles, registry.RoleAdmin))
+	page.Decides = p.cfg.Desk != nil && decides(v)
 	for _, role := range v.Roles {
 		page.Roles = append(page.Roles, string(role))
 	}

@@ -33,7 +33,9 @@ type view struct {
 	Decides  bool // may approve calls
 	Home     bool // somebody is signed in
 
+	Account   bool // the account is where to go next
 	Calls     []Call
+	Openings  []Opening
 	Call      *Call
 	Arguments string
 	Reason    string

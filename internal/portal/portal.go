@@ -107,6 +107,7 @@ func New(cfg Config) *Portal {
 		p.mux.HandleFunc("GET "+approvalsAt, p.waiting)
 		p.mux.HandleFunc("GET "+approvalsAt+"/{id}", p.approval)
 		p.mux.HandleFunc("POST "+approvalsAt+"/{id}", p.decide)
+		p.mux.HandleFunc("POST "+glassAt+"{id}", p.review)
 	}
 	return p
 }
