@@ -28,11 +28,18 @@ func (a *Admin) patched(s store.Store, base *registry.Snapshot, touched registry
 	if err != nil {
 		return nil, fmt.Errorf("read changed tokens: %w", err)
 	}
-	certs, err := some(touched.Certificates, s.Certificate)
-	if err != nil {
-		return nil, fmt.Errorf("read changed certificates: %w", err)
+	for _, serial := range touched.Certificates {
+		c, err := s.Certificate(serial)
+		switch {
+		case errors.Is(err, registry.ErrNotFound):
+			p.Ended = append(p.Ended, serial)
+		case err != nil:
+			return nil, fmt.Errorf("read changed certificates: %w", err)
+		default:
+			p.Certificates = append(p.Certificates, c)
+		}
 	}
-	p.Servers, p.Agents, p.Tokens, p.Certificates = servers, agents, tokens, certs
+	p.Servers, p.Agents, p.Tokens = servers, agents, tokens
 	for _, pair := range touched.Grants {
 		g, err := s.Grant(pair.Agent, pair.Server)
 		switch {

@@ -1,8 +1,10 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"ostiary.dev/ostiary/internal/enrol"
 	"ostiary.dev/ostiary/internal/identity"
@@ -21,6 +23,29 @@ func (a *App) enrolPages(all map[string]http.Handler) {
 		Ring: a.ring, Live: a.live, Store: a.admin.Own(), Who: a.component, Clock: a.clock,
 		Log: func(msg string, err error) { a.log.Info(msg, logs.Err(err)) },
 	})
+}
+
+// certsEvery is how often ended certificates and join tokens are swept away.
+const certsEvery = 10 * time.Minute
+
+// sweepCertificates does so until ctx ends.
+func (a *App) sweepCertificates(ctx context.Context) {
+	every := time.NewTicker(certsEvery)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		}
+		for more := true; more && ctx.Err() == nil; {
+			var err error
+			if _, more, err = a.admin.Own().SweepCertificates(ctx); err != nil {
+				a.logError("sweep ended certificates", err)
+				break
+			}
+		}
+	}
 }
 
 // component returns who holds the certificate of r's connection. Only what the

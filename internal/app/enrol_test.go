@@ -292,8 +292,8 @@ func TestEnrolRefusals(t *testing.T) {
 		t.Errorf("refusals differ: %v", answers)
 	}
 	var wait sync.WaitGroup
-	got := make(chan int, 8)
-	for range 8 {
+	got := make(chan int, 20)
+	for range 20 {
 		wait.Go(func() {
 			status, _ := post(t, anybody, s.url+"/enrol", valid, request)
 			got <- status

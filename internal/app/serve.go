@@ -68,6 +68,7 @@ func (a *App) Serve(ctx context.Context) error {
 		wait.Go(func() { a.sweepRows(background) })
 		wait.Go(func() { a.sweepVault(background) })
 		wait.Go(func() { a.sweepIssuer(background) })
+		wait.Go(func() { a.sweepCertificates(background) })
 		wait.Go(func() { a.sweepApprovals(background) })
 		wait.Go(func() { hook.run(background) })
 	}

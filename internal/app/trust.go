@@ -3,10 +3,9 @@ package app
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/hex"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"sync"
@@ -202,12 +201,16 @@ func digestRoots(all []*x509.Certificate) string {
 	if len(all) == 0 {
 		return ""
 	}
-	h := sha256.New()
+	return string(digestOf(encodeRoots(all)))
+}
+
+// encodeRoots writes authorities as a bundle in PEM, in the order that they have.
+func encodeRoots(all []*x509.Certificate) []byte {
+	var out []byte
 	for _, c := range all {
-		sum := sha256.Sum256(c.Raw)
-		h.Write(sum[:])
+		out = append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
 	}
-	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+	return out
 }
 
 // trustHealth says for readiness whether a domain's certificates are taken.

@@ -18,8 +18,8 @@ type Touched struct {
 type Pair struct{ Agent, Server string }
 
 // Patch is what changed since a Snapshot: rows that are new or other, and
-// grants that are gone. Nothing else ever goes but by an erasure, after which a
-// Snapshot is built anew.
+// grants and certificates that are gone. Nothing else ever goes but by an
+// erasure, after which a Snapshot is built anew.
 type Patch struct {
 	Servers      []Server
 	Agents       []Agent
@@ -27,6 +27,7 @@ type Patch struct {
 	Certificates []Certificate
 	Grants       []Grant
 	Revoked      []Pair
+	Ended        []string // serials
 }
 
 // With returns the view that NewSnapshot would build of the rows of s with the
@@ -38,6 +39,12 @@ func (s *Snapshot) With(version uint64, p Patch) *Snapshot {
 	out.agents = merged(s.agents, p.Agents, func(v Agent) string { return v.ID })
 	out.tokens = merged(s.tokens, p.Tokens, func(v Token) string { return v.ID })
 	out.certs = merged(s.certs, p.Certificates, func(v Certificate) string { return v.Serial })
+	if len(p.Ended) > 0 {
+		out.certs = maps.Clone(out.certs)
+		for _, serial := range p.Ended {
+			delete(out.certs, serial)
+		}
+	}
 	out.grants = merged(s.grants, p.Grants, func(v Grant) grantKey { return grantKey{v.Agent, v.Server} })
 	if len(p.Revoked) > 0 {
 		out.grants = maps.Clone(out.grants)

@@ -22,7 +22,7 @@ func TestWithIsANewSnapshot(t *testing.T) {
 		var p Patch
 		server, agent := fmt.Sprint("s", r.IntN(6)), fmt.Sprint("a", r.IntN(6))
 		pair := Pair{agent, server}
-		switch r.IntN(7) {
+		switch r.IntN(8) {
 		case 0:
 			s := Server{ID: server, State: []State{Active, Suspended, Submitted}[r.IntN(3)], Revision: int64(n), Tools: []Tool{{Name: fmt.Sprint(n)}}}
 			servers[server], p.Servers = s, []Server{s}
@@ -35,6 +35,9 @@ func TestWithIsANewSnapshot(t *testing.T) {
 		case 3:
 			c := Certificate{Serial: server, Agent: agent, Revoked: n%2 == 0}
 			certs[server], p.Certificates = c, []Certificate{c}
+		case 7:
+			delete(certs, server)
+			p.Ended = []string{server}
 		case 4:
 			delete(grants, pair)
 			p.Revoked = []Pair{pair}

@@ -192,6 +192,7 @@ type Store interface {
 	Certificate(serial string) (Certificate, error)
 	InsertCertificate(Certificate) error // ErrExists
 	RevokeCertificate(serial string) error
+	DeleteCertificate(serial string) error // ErrNotFound
 	Grants() ([]Grant, error)
 	Grant(agent, server string) (Grant, error) // ErrNotFound
 	PutGrant(Grant) error                      // replaces the one of the same agent and server

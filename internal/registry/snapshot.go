@@ -238,6 +238,17 @@ func (s *Snapshot) CertificateHolder(serial string, now time.Time) (agent string
 	return c.Agent, !c.Revoked && now.Before(c.NotAfter)
 }
 
+// CertificatesBefore returns the serials of at most limit certificates that
+// ended before a time.
+func (s *Snapshot) CertificatesBefore(t time.Time, limit int) (serials []string) {
+	for serial, c := range s.certs {
+		if c.NotAfter.Before(t) && len(serials) < limit {
+			serials = append(serials, serial)
+		}
+	}
+	return serials
+}
+
 // Tool returns the tool with exactly this name, or nil. On a server of a
 // Snapshot it is one map lookup.
 func (s *Server) Tool(name string) *Tool {

@@ -130,6 +130,15 @@ func (t *tx) InsertCertificate(c registry.Certificate) error {
 	return nil
 }
 
+// DeleteCertificate removes a certificate.
+func (t *tx) DeleteCertificate(serial string) error {
+	if err := t.remove(t.key(kindCertificate, serial)); err != nil {
+		return fmt.Errorf("delete certificate %s: %w", serial, err)
+	}
+	t.touched.Certificates = append(t.touched.Certificates, serial)
+	return nil
+}
+
 // RevokeCertificate marks a certificate as revoked; doing it twice is no error.
 func (t *tx) RevokeCertificate(serial string) error {
 	k := t.key(kindCertificate, serial)

@@ -108,6 +108,11 @@ func (s *Store) RevokeCertificate(serial string) error {
 	return s.inTx(func(t *tx) error { return t.RevokeCertificate(serial) })
 }
 
+// DeleteCertificate removes a certificate.
+func (s *Store) DeleteCertificate(serial string) error {
+	return s.inTx(func(t *tx) error { return t.DeleteCertificate(serial) })
+}
+
 // PutGrant adds or replaces a grant.
 func (s *Store) PutGrant(g registry.Grant) error {
 	return s.inTx(func(t *tx) error { return t.PutGrant(g) })

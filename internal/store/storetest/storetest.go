@@ -299,6 +299,15 @@ func revocation(t *testing.T, open Opener) {
 	certs, err := s.Certificates()
 	must(t, err)
 	same(t, []bool{certs[0].Revoked, certs[1].Revoked}, []bool{false, true})
+	must(t, s.DeleteCertificate("one"))
+	if err := s.DeleteCertificate("one"); !errors.Is(err, registry.ErrNotFound) {
+		t.Errorf("deleted twice: %v", err)
+	}
+	must(t, s.Close())
+	s = open(t)
+	certs, err = s.Certificates()
+	must(t, err)
+	same(t, len(certs), 1)
 	must(t, s.Close())
 }
 
