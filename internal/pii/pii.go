@@ -17,8 +17,6 @@
 package pii
 
 import (
-	"fmt"
-	"regexp"
 	"slices"
 
 	"ostiary.dev/ostiary/internal/fault"
@@ -136,14 +134,8 @@ type Config struct {
 // Scanner finds spans. It is safe for concurrent use.
 type Scanner struct {
 	want     typeSet
-	patterns []pattern
-	model    *model // nil if no names are wanted
-}
-
-type pattern struct {
-	re   *regexp.Regexp
-	typ  Type
-	name string
+	patterns *patterns // nil without any
+	model    *model    // nil if no names are wanted
 }
 
 // New makes a Scanner. Unknown types and expressions that RE2 refuses are
@@ -160,41 +152,20 @@ func New(cfg Config) (*Scanner, error) {
 	if cfg.All {
 		s.want = 1<<len(allTypes) - 1
 	}
-	if len(cfg.Patterns) > maxPatterns {
-		return nil, fault.Newf(fault.BadParams, "the detector has more than %d patterns", maxPatterns)
-	}
-	for i, p := range cfg.Patterns {
-		c, err := compile(p)
+	if len(cfg.Patterns) > 0 {
+		p, err := newPatterns(cfg.Patterns)
 		if err != nil {
-			return nil, fmt.Errorf("pattern %d of the detector: %w", i+1, err)
+			return nil, err
 		}
-		s.patterns = append(s.patterns, c)
+		s.patterns = p
 	}
-	if s.want == 0 && len(s.patterns) == 0 {
+	if s.want == 0 && s.patterns == nil {
 		return nil, fault.Newf(fault.BadParams, "the detector looks for nothing")
 	}
 	if s.want&proseBits != 0 {
 		s.model = loadModel()
 	}
 	return s, nil
-}
-
-// compile checks one pattern. Go's regexp is RE2: linear time for every input.
-func compile(p Pattern) (pattern, error) {
-	if p.Type == "" {
-		p.Type = OtherID
-	}
-	if !p.Type.Known() || p.Name == "" || p.Expr == "" || len(p.Expr) > maxPatternSize {
-		return pattern{}, fault.Newf(fault.BadParams, "a pattern needs a name, a known type and an expression of at most %d bytes", maxPatternSize)
-	}
-	re, err := regexp.Compile(p.Expr)
-	if err != nil {
-		return pattern{}, fault.Wrap(fault.BadParams, err)
-	}
-	if re.MatchString("") {
-		return pattern{}, fault.Newf(fault.BadParams, "the expression matches the empty text")
-	}
-	return pattern{re: re, typ: p.Type, name: p.Name}, nil
 }
 
 // Wants reports whether the scanner looks for t.

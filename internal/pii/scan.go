@@ -145,22 +145,12 @@ func (r *run) chars(v *view) {
 	r.seen, r.urlEnd, r.groupEnd = 0, 0, 0
 	r.scan(v)
 	saw := r.seen
-	for i := range r.s.patterns {
-		r.pattern(v, &r.s.patterns[i])
-	}
+	r.patterns(v)
 	if r.want(proseBits|dateBit) && !v.number && !v.opaque {
 		r.names(v)
 	}
 	if saw != 0 {
 		r.undo(v, saw)
-	}
-}
-
-func (r *run) pattern(v *view, p *pattern) {
-	for _, m := range p.re.FindAllIndex(v.b, -1) {
-		if m[1] > m[0] {
-			r.spans = append(r.spans, Span{Start: v.src(m[0]), End: v.srcEnd(m[1]), Type: p.typ, Sub: p.name, Score: 0.9, Why: "pattern " + p.name})
-		}
 	}
 }
 
