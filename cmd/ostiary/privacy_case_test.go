@@ -82,8 +82,7 @@ func TestPrivacyExplainActions(t *testing.T) {
 	}
 }
 
-// TestPrivacyManualExample: the configuration in docs/privacy.md is a valid one,
-// and the loosening in it is named.
+// TestPrivacyManualExample: the configuration in docs/privacy.md is a valid one.
 func TestPrivacyManualExample(t *testing.T) {
 	text, err := os.ReadFile("../../docs/privacy.md")
 	if err != nil {

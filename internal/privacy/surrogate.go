@@ -3,6 +3,7 @@ package privacy
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -117,7 +118,8 @@ func ofType(f Finding, d *dice) string {
 	case pii.Email:
 		return email(d)
 	case pii.Phone:
-		return fmt.Sprintf("+1 %d%02d 555 01%02d", 2+d.below(8), d.below(100), d.below(100)) // reserved for fiction
+		// Area codes N9X are kept free for the day when numbers get longer.
+		return fmt.Sprintf("+1 %d9%d %d%02d %04d", 2+d.below(8), d.below(10), 2+d.below(8), d.below(100), d.below(10_000))
 	case pii.URL:
 		return page(d)
 	case pii.IPAddress:
@@ -158,18 +160,21 @@ func letters(d *dice, n int) string {
 	return string(out)
 }
 
-// address is of a network for documentation: RFC 5737, RFC 3849.
+// address is of a network where nobody is: the one for benchmarks (RFC 2544), and
+// a corner of the one for documentation (RFC 3849). Not all of the latter: people
+// write samples from it, and want to see them hidden.
 func address(v6 bool, d *dice) string {
 	if v6 {
-		b := [16]byte{0x20, 0x01, 0x0d, 0xb8}
+		b := nobodys[1].Addr().As16()
 		for i := 8; i < 16; i++ {
 			b[i] = byte(d.next())
 		}
 		return netip.AddrFrom16(b).String()
 	}
-	net := [][3]byte{{192, 0, 2}, {198, 51, 100}, {203, 0, 113}}[d.below(3)]
-	return netip.AddrFrom4([4]byte{net[0], net[1], net[2], byte(1 + d.below(254))}).String()
+	return netip.AddrFrom4([4]byte{198, byte(18 + d.below(2)), byte(d.below(256)), byte(1 + d.below(254))}).String()
 }
+
+var nobodys = []netip.Prefix{netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("2001:db8:5eed::/48")}
 
 // card is Luhn-invalid: no card has the number.
 func card(form string, d *dice) string {
@@ -240,10 +245,12 @@ func likeness(form string, d *dice) string {
 	return out.String()
 }
 
+var freePhone = regexp.MustCompile(`^\+1 [2-9]9[0-9] [2-9][0-9]{2} [0-9]{4}$`)
+
 // Ours reports whether a value of typ is one that Surrogate or Replace makes:
 // what a second pass leaves alone. No person's value is: domains that never
-// exist, area 000, names of nobody. Whoever writes such a value on purpose shows
-// what is nobody's.
+// exist, area 000, names of nobody. Ranges from which people take samples are not
+// among them. Whoever writes such a value on purpose shows what is nobody's.
 func Ours(typ pii.Type, value string) bool {
 	switch typ {
 	case pii.Email:
@@ -264,17 +271,12 @@ func Ours(typ pii.Type, value string) bool {
 	case pii.SSN:
 		return strings.HasPrefix(value, "000")
 	case pii.Phone:
-		digits := onlyDigits(value)
-		return len(digits) == 11 && digits[0] == '1' && digits[4:9] == "55501"
+		return freePhone.MatchString(value)
 	case pii.MACAddress:
 		return strings.HasPrefix(value, "02:00:5e:")
 	case pii.IPAddress:
 		a, err := netip.ParseAddr(value)
-		return err == nil && slices.ContainsFunc(documentation, func(p netip.Prefix) bool { return p.Contains(a) })
+		return err == nil && slices.ContainsFunc(nobodys, func(p netip.Prefix) bool { return p.Contains(a) })
 	}
 	return false
 }
-
-// documentation are the networks of RFC 5737 and RFC 3849, where nobody is.
-var documentation = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.51.100.0/24"),
-	netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8::/32")}

@@ -93,7 +93,9 @@ func TestOursIsNobodys(t *testing.T) {
 		{Type: pii.Email, Value: "jo@pseudonym.invalid.example.com"}, {Type: pii.Email, Value: "pseudonym.invalid"},
 		{Type: pii.URL, Value: "https://example.com/a.pseudonym.invalid/"}, {Type: pii.URL, Value: "https://jo@x.pseudonym.invalid/"},
 		{Type: pii.URL, Value: "https://example.com?.pseudonym.invalid/"}, {Type: pii.URL, Value: "https://"},
-		{Type: pii.Phone, Value: "+1 617 555 0201"}, {Type: pii.Phone, Value: "+49 30 555 0100"}, {Type: pii.IPAddress, Value: "192.0.3.1"},
+		{Type: pii.Phone, Value: "+1 617 555 0131"}, {Type: pii.Phone, Value: "+49 30 555 0100"}, {Type: pii.Phone, Value: "13912345678"},
+		{Type: pii.Phone, Value: "+1 69 123456789"}, {Type: pii.Phone, Value: "+1 617 290 0000"}, {Type: pii.Phone, Value: "+1-290-200-0000"},
+		{Type: pii.IPAddress, Value: "192.0.2.1"}, {Type: pii.IPAddress, Value: "203.0.113.7"}, {Type: pii.IPAddress, Value: "2001:db8::1"}, {Type: pii.IPAddress, Value: "198.20.0.1"},
 		{Type: pii.SSN, Value: "123-45-0000"}, {Type: pii.CreditCard, Value: "4111 1111 1111 1111"}, {Type: pii.Secret, Value: "x@pseudonym.invalid"},
 	} {
 		if Ours(f.Type, f.Value) {
