@@ -20,7 +20,8 @@ import (
 type bound struct {
 	key      string // of the credential, and of the caller where each has a token of its own
 	id       string
-	personal bool // a token for each caller, exchanged for their own
+	personal bool   // a token for each caller, exchanged for their own
+	agent    string // the caller, of a personal one
 	at       int64
 	open     func() (*oauth.Session, error)
 	session  *oauth.Session // set when a backend is made of it
@@ -50,13 +51,20 @@ func (b *bound) who() oauth.Subject {
 }
 
 // credentialLives reports whether the backend's credential is still the one
-// of view, or it has none.
+// of view, or it has none. A token that was exchanged for a caller's own goes
+// when the caller is out (A10, TestA10ExchangedTokensGoWithTheirAgent): it
+// would be good at the server still.
 func (e *entry) credentialLives(view *registry.Snapshot) bool {
 	r, ok := e.backend.(*remote)
 	if !ok || r.auth == nil {
 		return true
 	}
 	c := registry.Get[registry.Credential](view, registry.KindCredential, r.auth.id)
+	if r.auth.agent != "" {
+		if a := view.Agent(r.auth.agent); a == nil || a.State != registry.Active || view.Killed(a.ID, "", "") != "" {
+			return false
+		}
+	}
 	return c != nil && c.Round == r.auth.at
 }
 
@@ -88,6 +96,7 @@ func (s *Step) boundTo(srv *registry.Server, x *exchange.Exchange) *bound {
 func (s *Step) bind(srv *registry.Server, x *exchange.Exchange, c *registry.Credential, id string) *bound {
 	b := &bound{key: id, id: id, at: c.Round, personal: c.Exchanges()}
 	if b.personal && x != nil {
+		b.agent = x.Principal.ID
 		b.key += "\x00" + x.Principal.ID + "\x00" + x.Principal.Person
 		if token := identity.Reveal(x.Carried); token != "" {
 			b.subject.Store(&oauth.Subject{Token: token})

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -197,5 +198,47 @@ func TestA13TheExchangedTokenAlone(t *testing.T) {
 	}
 	if len(seen) != 2 {
 		t.Errorf("two callers have %d tokens", len(seen))
+	}
+}
+
+// TestA10ExchangedTokensGoWithTheirAgent: the token that was exchanged for an
+// agent's own is forgotten when the agent is suspended or switched off, and
+// those of others stay.
+func TestA10ExchangedTokensGoWithTheirAgent(t *testing.T) {
+	u := guarded(t, echo)
+	set := credentialsOf(u, "gw")
+	set.Grant = oauth.Exchange
+	h := lived(t, map[string]oauth.Settings{"": set})
+	for _, agent := range []string{"a", "b", "c"} {
+		lastOf(t, h, by(t, u, agent, "inbound-"+agent))
+	}
+	held := func() (all []string) {
+		h.Step.mu.Lock()
+		defer h.Step.mu.Unlock()
+		for _, e := range h.backends {
+			all = append(all, e.backend.(*remote).auth.agent)
+		}
+		slices.Sort(all)
+		return all
+	}
+	if got := held(); !slices.Equal(got, []string{"a", "b", "c"}) {
+		t.Fatalf("tokens are held for %v", got)
+	}
+	srv := by(t, u, "a", "").Server
+	srv.State = registry.Active
+	agents := []registry.Agent{{ID: "a", State: registry.Active}, {ID: "b", State: registry.Suspended}, {ID: "c", State: registry.Active}}
+	var nouns []registry.Noun
+	registry.All(h.cfg.Live.Load(), registry.KindCredential, func(n *registry.Noun, _ *registry.Credential) { nouns = append(nouns, *n) })
+	kill, err := registry.NewNoun(registry.KindKill, registry.KillID("client", "c"), "", registry.Kill{Reason: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	view, err := registry.NewSnapshot(2, []registry.Server{*srv}, agents, nil, nil, nil).WithNouns(append(nouns, kill), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Retain(view)
+	if got := held(); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("tokens are held for %v, want a alone", got)
 	}
 }
