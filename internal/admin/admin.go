@@ -37,7 +37,10 @@ type Gateway struct {
 	Address    string // host:port to dial from this machine
 	ServerName string // name in its certificate
 	OwnCA      bool   // its certificate comes from the gateway's own CA
-	Checks     []Check
+	// Checks looks at everything, the database too. It must not be called
+	// inside a change, which may hold the only connection
+	// (TestChangesLookAtNothingElse).
+	Checks func() []Check
 }
 
 // Config is what Admin is made of. Prober may be nil: then nothing is

@@ -464,7 +464,7 @@ func TestStatusNamesWhatIsHidden(t *testing.T) {
 		w.prober.found.Eras = []string{"legacy"}
 		ready(t, api)
 		must[Done[ServerView]](t)(api.SubmitServer(ctx, url("later")))
-		w.gateway.Checks = []Check{{"a", "ok", ""}, {"b", "degraded", "late"}}
+		w.gateway.Checks = func() []Check { return []Check{{"a", "ok", ""}, {"b", "degraded", "late"}} }
 		s := must[Status](t)(api.Status(ctx, None{}))
 		if !slices.Equal(s.Hidden, []Hidden{{"wiki", "modern"}}) || !slices.Equal(s.Pending, []string{"later"}) ||
 			s.Servers != 2 || s.Active != 1 || s.Agents != 1 || s.Ready != "degraded" {

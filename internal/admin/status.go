@@ -12,7 +12,11 @@ import (
 // era cannot see.
 func (o *operator) Status(context.Context, None) (Status, error) {
 	gw, view := o.cfg.Gateway(), o.cfg.Live.Load()
-	s := Status{Running: gw.Running, Version: gw.Version, Mode: gw.Mode, Ready: worst(gw.Checks), Checks: gw.Checks,
+	var checks []Check
+	if gw.Checks != nil {
+		checks = gw.Checks()
+	}
+	s := Status{Running: gw.Running, Version: gw.Version, Mode: gw.Mode, Ready: worst(checks), Checks: checks,
 		URL: gw.URL, Registry: view.Version(), Pending: []string{}, Hidden: []Hidden{}, Killed: killed(view)}
 	if s.Checks == nil {
 		s.Checks = []Check{}

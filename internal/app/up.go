@@ -175,7 +175,7 @@ func (a *App) dataAddress() string {
 func (a *App) gateway() admin.Gateway {
 	c := a.config.Load()
 	g := admin.Gateway{Running: a.running.Load(), Version: a.options.Version, Mode: c.Mode,
-		Checks: a.health.Checks(), OwnCA: c.Listeners.Data.TLS.Cert == "", Address: dialAddress(a.dataAddress())}
+		Checks: a.health.Checks, OwnCA: c.Listeners.Data.TLS.Cert == "", Address: dialAddress(a.dataAddress())}
 	host, port, err := net.SplitHostPort(g.Address)
 	if err != nil {
 		return g
