@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"strings"
 
+	"ostiary.dev/ostiary/internal/exchange"
 	"ostiary.dev/ostiary/internal/fault"
 	"ostiary.dev/ostiary/internal/filter"
+	"ostiary.dev/ostiary/internal/privacy"
 	"ostiary.dev/ostiary/internal/wire"
 )
 
@@ -99,8 +101,9 @@ func unclaimed(m *wire.Message) (*wire.Message, error) {
 	return n, nil
 }
 
-// told adds to a result how much was taken out and hidden, so that a model does
-// not ask again for what it will not get.
+// told adds to a result how much was taken out and hidden, and how much the
+// server did not receive as it was sent, so that a model does not ask again for
+// what it will not get and knows what was written.
 func told(j *job, m *wire.Message) (*wire.Message, error) {
 	r := m.Result()
 	if r.Kind() != wire.Object {
@@ -111,8 +114,9 @@ func told(j *job, m *wire.Message) (*wire.Message, error) {
 		Rows   int            `json:"rows,omitempty"`
 		Blocks int            `json:"blocks,omitempty"`
 		Hidden map[string]int `json:"hidden,omitempty"`
-	}{j.report.Fields, j.report.Rows, j.report.Blocks, j.hidden}
-	if note.Fields+note.Rows+note.Blocks+len(note.Hidden) == 0 {
+		Sent   map[string]int `json:"hidden_from_server,omitempty"`
+	}{j.report.Fields, j.report.Rows, j.report.Blocks, j.hidden, sent(&j.x.Privacy)}
+	if note.Fields+note.Rows+note.Blocks+len(note.Hidden)+len(note.Sent) == 0 {
 		return m, nil
 	}
 	text, err := json.Marshal(note)
@@ -129,4 +133,21 @@ func told(j *job, m *wire.Message) (*wire.Message, error) {
 		return nil, fault.Wrap(fault.Unscannable, err)
 	}
 	return n, nil
+}
+
+// sent counts by type what the server got something else in the place of.
+func sent(p *exchange.Privacy) map[string]int {
+	if p.Shadow {
+		return nil
+	}
+	var out map[string]int
+	for _, c := range p.Counts {
+		if a := privacy.Action(c.Action); c.Toward == toServer && changes(a) && a != restored {
+			if out == nil {
+				out = map[string]int{}
+			}
+			out[c.Type] += c.Count
+		}
+	}
+	return out
 }

@@ -60,8 +60,12 @@ func (s *Step) hide(ctx context.Context, j *job, m *wire.Message) (*wire.Message
 	if len(found) == 0 {
 		return m, nil
 	}
-	if err := s.replace(ctx, j, m, found); err != nil {
+	if err := s.replace(ctx, j, found); err != nil {
 		return nil, err
+	}
+	found = slices.DeleteFunc(found, func(f finding) bool { return f.action != privacy.Drop && f.text == f.value })
+	if len(found) == 0 {
+		return m, nil // such as an address of a page with nothing in it to hide
 	}
 	return j.splice(m, found)
 }
@@ -264,7 +268,7 @@ func (j *job) acted(found []finding) []finding {
 
 // replace sets what takes the place of each finding. All pseudonyms of a message
 // are made in one transaction, which is durable before anything leaves.
-func (s *Step) replace(ctx context.Context, j *job, m *wire.Message, found []finding) error {
+func (s *Step) replace(ctx context.Context, j *job, found []finding) error {
 	shapes := j.shapes()
 	var tokens []*finding
 	for i := range found {

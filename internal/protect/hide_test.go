@@ -49,6 +49,10 @@ func TestHidingWorksTowardTheServerToo(t *testing.T) {
 	if got := string(x.Request.Raw()); got != want || x.RequestSum == ([32]byte{}) {
 		t.Fatalf("got  %s\nwant %s", got, want)
 	}
+	told, err := w.answered(t, x, result(`"content":[]`))
+	if err != nil || told != result(`"content":[],"_meta":{"dev.ostiary/privacy":{"hidden_from_server":{"EMAIL":1}}}`) {
+		t.Fatalf("the caller is not told: %v, %s", err, told)
+	}
 	uri := w.ask(t, "resources/read", `{"uri":"people://`+mail+`"}`)
 	wantBlocked(t, w.Request(t.Context(), uri)) // another address would be another thing
 }
@@ -90,6 +94,15 @@ func TestNumbersAndKeysStayJSON(t *testing.T) {
 	got, err = w.answered(t, w.call(t, `{}`), result(`"content":[],"structuredContent":{"`+mail+`":1,"`+other+`":2}`))
 	if err != nil || !strings.Contains(got, `{"[EMAIL]":1,"[EMAIL]-2":2}`) {
 		t.Fatalf("two members became one: %v, %s", err, got)
+	}
+}
+
+// What a transform leaves as it is does not count, and keeps its bytes.
+func TestPlainAddressesKeepTheirBytes(t *testing.T) {
+	w := newWorld(t, gdpr, "token", "")
+	x, text := w.call(t, `{}`), result(`"content":[{"type":"text","text":"see https:\/\/example.org\/a?b=c"}]`)
+	if got, err := w.answered(t, x, text); err != nil || got != text || len(x.Privacy.Counts) != 0 {
+		t.Fatalf("%v, %s, %+v", err, got, x.Privacy)
 	}
 }
 

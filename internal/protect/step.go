@@ -144,10 +144,9 @@ func (s *Step) answer(ctx context.Context, x *exchange.Exchange) error {
 		if err = s.fits(j, m); err != nil {
 			return err
 		}
-		if m, err = told(j, m); err != nil {
-			return err
-		}
-		x.Message = m
+	}
+	if x.Message, err = told(j, m); err != nil {
+		return err
 	}
 	if s.c.Read != nil && len(j.clear) > 0 {
 		s.c.Read(x, j.clear)
@@ -264,7 +263,13 @@ func (j *job) count(typ pii.Type, a privacy.Action, n int) {
 
 func (j *job) toward() string {
 	if j.where.Toward == privacy.Server {
-		return "server"
+		return toServer
 	}
-	return "client"
+	return toClient
 }
+
+// The receivers in counts.
+const (
+	toServer = "server"
+	toClient = "client"
+)
