@@ -12,7 +12,7 @@ import (
 // files and standard input alone: no gateway need run.
 func newPrivacy(c *cli) *cobra.Command {
 	return group("privacy", "Find personal data and secrets; erase a person or an agent",
-		newPrivacyScan(c), newPrivacyExplain(c), newPrivacyTest(c), newPrivacyVault(c), newPrivacySubject(c))
+		newPrivacyScan(c), newPrivacyStats(c), newPrivacyExplain(c), newPrivacyTest(c), newPrivacyVault(c), newPrivacySubject(c))
 }
 
 // scanFlags are what scan and explain have in common.
