@@ -150,6 +150,12 @@ func TestStill(t *testing.T) {
 		}
 	}
 	w := newWorld(t)
+	// A certificate of an outside domain that nobody vouches for any more, even
+	// with the serial of a good one of ours.
+	outside := identity.Principal{Kind: identity.Client, ID: w.agent.ID, Serial: w.cert.Serial, SVID: identity.SVID{Domain: "a.example", Who: "x", Ends: now.Add(time.Hour)}}
+	if err := w.Still(&exchange.Exchange{Principal: outside}); !fault.Is(err, fault.Unauthenticated) {
+		t.Errorf("an outside certificate without its domain: %v", err)
+	}
 	if err := w.Still(&exchange.Exchange{Principal: identity.Principal{Kind: identity.Operator, ID: "nobody"}}); err != nil {
 		t.Errorf("an operator's own exchange: %v", err)
 	}

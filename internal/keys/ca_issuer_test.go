@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -425,9 +426,9 @@ func TestImportRefuses(t *testing.T) {
 	}
 }
 
-// TestExportedRoot: an exported root opens to whom it was sealed alone, with a
-// passphrase as well as with an identity.
-func TestExportedRoot(t *testing.T) {
+// TestK06ExportedRoot: an exported root holds its key sealed only, and opens to
+// whom it was sealed alone, with a passphrase as well as with an identity.
+func TestK06ExportedRoot(t *testing.T) {
 	c := newTestRing(t).CA()
 	phrase := []byte("a passphrase of some length")
 	sealed, err := c.exportRoot(Sealing{Passphrase: phrase}, Options{factor: 10})
@@ -437,6 +438,13 @@ func TestExportedRoot(t *testing.T) {
 	root, err := OpenOfflineRoot(sealed, Unsealing{Passphrase: append(phrase, '\n')})
 	if err != nil {
 		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(root.s.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(sealed, der[36:68]) || bytes.Contains(sealed, []byte("PRIVATE KEY")) {
+		t.Error("the export shows the key")
 	}
 	if !c.IsRoot(root.Cert()) || root.Domain() != TrustDomain || root.String() != "[root key]" || root.GoString() != "[root key]" {
 		t.Error("it is another root, or prints its key")
