@@ -18,6 +18,7 @@ import (
 	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/logs"
 	"ostiary.dev/ostiary/internal/oauth"
+	"ostiary.dev/ostiary/internal/protect"
 	"ostiary.dev/ostiary/internal/quota"
 	"ostiary.dev/ostiary/internal/record"
 	"ostiary.dev/ostiary/internal/registry"
@@ -56,6 +57,7 @@ func (a *App) newForward(budget *quota.Budget) *forward.Step {
 		Budget:  budget,
 		Clock:   a.clock,
 		Log: func(server, msg string, err error) {
+			msg = protect.Line(a.profile(), msg) // it may be a line of the server's own
 			if err == nil {
 				a.log.Info(msg, logs.Public("server", server))
 				return
