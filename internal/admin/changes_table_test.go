@@ -145,6 +145,21 @@ var changes = map[string]changing{
 	"cert.revoke": {ask: func(t *testing.T, _ *world, api API) any {
 		return RevokeCert{Serial: must[Done[Credentials]](t)(api.IssueCertificate(ctx, IssueCertificate{Agent: "app"})).Item.Serial}
 	}},
+	"ca.export-root": {ask: asked(ExportRoot{Passphrase: []byte("correct horse battery")}), still: "keys are no rows"},
+	"ca.drop-root": {ask: func(t *testing.T, _ *world, api API) any {
+		return DropRoot{Root: must[AuthorityView](t)(api.Authority(ctx, None{})).Root}
+	}, still: "keys are no rows"},
+	"ca.request": {ask: asked(RequestIssuers{}), still: "keys are no rows"},
+	"ca.import-issuer": {ask: func(t *testing.T, w *world, api API) any {
+		phrase := []byte("correct horse battery")
+		kept := must[Done[ExportedRoot]](t)(api.ExportRoot(ctx, ExportRoot{Change: why, Passphrase: phrase})).Item
+		root := must[*keys.OfflineRoot](t)(keys.OpenOfflineRoot(kept.Sealed, keys.Unsealing{Passphrase: phrase}))
+		chain, _, err := root.Issue(must[Done[IssuerRequests]](t)(api.RequestIssuers(ctx, RequestIssuers{})).Item.PEM, keys.IssuerTerms{}, w.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ImportIssuers{PEM: chain}
+	}, still: "keys are no rows"},
 	"kill.switch": {ask: asked(Switch{What: "server", Name: "wiki"})},
 
 	"user.invite": {ask: asked(InviteUser{ID: "pat"})},
@@ -177,7 +192,7 @@ var readMethods = strings.Fields(`status attach server.list server.get tool.list
 	access.list access.explain access.who access.what access.unused access.requests backup.list backup.read key.list key.get
 	audit.query audit.follow audit.logs audit.show audit.verify audit.checkpoint audit.prove audit.export audit.entries audit.hashes witness.list
 	policy.check policy.test policy.diff policy.replay policy.schema policy.history policy.show policy.proposals policy.shadow
-	oauth.logins oauth.clients approval.list approval.get bypass.list limit.list filter.list filter.get filter.suggest cert.list cert.crl kill.list user.list user.get
+	oauth.logins oauth.clients approval.list approval.get bypass.list limit.list filter.list filter.get filter.suggest cert.list cert.crl ca.show kill.list user.list user.get
 	vault.lookup vault.stats data.export`)
 
 var someCredential = SetCredential{CredentialRef: CredentialRef{Server: "wiki"},
