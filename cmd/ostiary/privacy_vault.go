@@ -12,13 +12,14 @@ import (
 
 var (
 	vaultColumns    = []string{"token", "type", "form", "subject", "made", "expires", "expired", "scope"}
-	revealedColumns = []string{"token", "type", "value"}
+	revealedColumns = []string{"token", "type", "value", "request"}
+	revealColumns   = []string{"id", "state", "by", "token", "purpose", "reason", "createdAt", "expiresAt", "approver"}
 	statsColumns    = []string{"tokens", "expired", "keyed", "scopes", "subjects", "types", "made", "reused", "restored", "lookalikes", "cached"}
 )
 
 func newPrivacyVault(c *cli) *cobra.Command {
 	return group("vault", "The map of pseudonyms: look tokens up, reveal values, count, rotate its key",
-		newVaultLookup(c), newVaultReveal(c), newVaultStats(c), newVaultRotate(c))
+		newVaultLookup(c), newVaultReveal(c), newVaultRequests(c), newVaultDecide(c, true), newVaultDecide(c, false), newVaultStats(c), newVaultRotate(c))
 }
 
 func newVaultLookup(c *cli) *cobra.Command {
@@ -52,6 +53,37 @@ func newVaultReveal(c *cli) *cobra.Command {
 		}})
 	cmd.Flags().StringVar(&r.Purpose, "purpose", "", "what the value is needed for, for the record")
 	return cmd
+}
+
+func newVaultRequests(c *cli) *cobra.Command {
+	return &cobra.Command{Use: "requests", Short: "List what waits for a second person (privacy.reveal: two)", Args: args(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.with(cmd.Context(), func(api admin.API) error {
+				all, err := api.RevealRequests(cmd.Context(), admin.None{})
+				if err != nil {
+					return err
+				}
+				return c.print(page{kind: "RevealRequestList", columns: revealColumns, items: all})
+			})
+		}}
+}
+
+// newVaultDecide makes approve and deny.
+func newVaultDecide(c *cli, approve bool) *cobra.Command {
+	use, short := "approve ID --reason TEXT", "Agree that somebody else reveals a value, once"
+	if !approve {
+		use, short = "deny ID --reason TEXT", "End a request to reveal a value"
+	}
+	return c.flags(&cobra.Command{Use: use, Short: short, Args: args(1, 1),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			return c.with(cmd.Context(), func(api admin.API) error {
+				d, err := api.DecideReveal(cmd.Context(), admin.DecideReveal{Change: c.request(), ID: given[0], Approve: approve})
+				if err != nil {
+					return err
+				}
+				return c.print(done("RevealRequest", revealColumns, d))
+			})
+		}})
 }
 
 func newVaultStats(c *cli) *cobra.Command {

@@ -59,6 +59,9 @@ type Config struct {
 	Witnesses Witnesses // nil: no witness is asked
 
 	Vault *vault.Vault // of pseudonyms; nil: there is none
+	// RevealTwo says whether a second person must agree to a value's being
+	// revealed. Nil: no.
+	RevealTwo func() bool
 
 	Follows error // another gateway changes the store: what every change gets; nil: this one does
 	// Policy is what the configuration says about policies now; nil: nothing.

@@ -101,6 +101,8 @@ var methods = map[string]method{
 	"vault.lookup":      call(API.VaultLookup),
 	"vault.reveal":      call(API.VaultReveal),
 	"vault.stats":       call(API.VaultStats),
+	"vault.requests":    call(API.RevealRequests),
+	"vault.decide":      call(API.DecideReveal),
 	"data.export":       call(API.ExportData),
 	"data.erase":        call(API.EraseData),
 	"audit.query":       call(API.AuditQuery),

@@ -58,7 +58,7 @@ var rules = map[string]rule{
 	"backup.begin": {operators, true}, "backup.read": {operators, true}, "backup.finish": {operators, true}, "backup.list": {operators, false},
 	"key.list": {auditors, false}, "key.get": {auditors, false}, "key.rotate": {admins, true}, "key.destroy": {admins, true}, "key.reseal": {admins, true},
 	"subject.erase": {admins, true},
-	"vault.lookup":  {auditors, false}, "vault.reveal": {admins, true}, "vault.stats": {auditors, false}, "data.export": {admins, true}, "data.erase": {admins, true},
+	"vault.lookup":  {auditors, false}, "vault.reveal": {admins, true}, "vault.stats": {auditors, false}, "vault.requests": {approvers, false}, "vault.decide": {approvers, true}, "data.export": {admins, true}, "data.erase": {admins, true},
 
 	"audit.query": {auditors, false}, "audit.follow": {auditors, false}, "audit.logs": {auditors, false}, "audit.show": {auditors, false},
 	"audit.verify": {auditors, false}, "audit.checkpoint": {auditors, false}, "audit.prove": {auditors, false}, "audit.export": {auditors, true},

@@ -87,7 +87,8 @@ type revealed struct {
 	Type    string `json:"type"`
 	Purpose string `json:"purpose,omitempty"`
 	Subject string `json:"subject,omitempty"`
-	Proof   string `json:"proof,omitempty"` // how the person showed who they are
+	Second  string `json:"second,omitempty"` // pseudonym of who agreed
+	Proof   string `json:"proof,omitempty"`  // how the person showed who they are
 }
 
 // VaultReveal returns the value behind a token. The entry about it is on stable
@@ -107,20 +108,27 @@ func (o *operator) VaultReveal(ctx context.Context, r RevealToken) (Done[Reveale
 	if r.DryRun {
 		return out, nil
 	}
-	if !o.revealed.allow(o.by, o.cfg.Clock.Now()) {
-		return out, &Error{Code: Forbidden, Message: "you have revealed as many values as one person may in an hour", Fix: "wait, or ask a colleague"}
-	}
 	value, ok := o.cfg.Vault.Reveal(f)
 	if !ok {
 		return out, &Error{Code: NotFound, Message: "nothing stands behind that token any more: it has expired, or its key was destroyed"}
 	}
-	detail := revealed{Token: f.Token(), Type: f.Type(), Purpose: r.Purpose, Subject: f.Subject()}
+	// The reason stays in the log: it must not keep the value.
+	r.Reason = without(r.Reason, value.Value, f.Token())
+	var second string
+	if o.cfg.RevealTwo != nil && o.cfg.RevealTwo() {
+		if second, err = o.agreed(r, f, &out); err != nil || second == "" {
+			return out, err
+		}
+	}
+	if !o.revealed.allow(o.by, o.cfg.Clock.Now()) {
+		return out, &Error{Code: Forbidden, Message: "you have revealed as many values as one person may in an hour", Fix: "wait, or ask a colleague"}
+	}
+	detail := revealed{Token: f.Token(), Type: f.Type(), Purpose: r.Purpose, Subject: f.Subject(), Second: second}
 	if o.proof != nil {
 		detail.Proof = o.proof.Strength.ACR()
 	}
-	// The reason stays in the log: it must not keep the value.
 	err = o.cfg.Recorder.Act(auditlog.Act{Kind: auditlog.PseudonymRevealed, Action: "vault.reveal", By: o.by,
-		Reason: without(r.Reason, value.Value, f.Token()), Change: detail})
+		Reason: r.Reason, Change: detail})
 	if err != nil {
 		return out, asError("the value", err)
 	}

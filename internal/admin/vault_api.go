@@ -13,6 +13,8 @@ type VaultAPI interface {
 	VaultLookup(context.Context, VaultToken) (TokenInfo, error)
 	VaultReveal(context.Context, RevealToken) (Done[Revealed], error)
 	VaultStats(context.Context, None) (VaultStats, error)
+	RevealRequests(context.Context, None) ([]RevealView, error)
+	DecideReveal(context.Context, DecideReveal) (Done[RevealView], error)
 	ExportData(context.Context, DataSubject) (DataExport, error)
 	EraseData(context.Context, EraseData) (Done[DataErasure], error)
 }
@@ -41,11 +43,34 @@ type RevealToken struct {
 	Purpose string `json:"purpose"`
 }
 
-// Revealed is a token with its value.
+// Revealed is a token with its value, or the request that another person must
+// agree to first.
 type Revealed struct {
-	Token string `json:"token"`
-	Type  string `json:"type"`
-	Value string `json:"value,omitempty"` // "" for a dry run
+	Token   string `json:"token"`
+	Type    string `json:"type"`
+	Value   string `json:"value,omitempty"`   // "" for a dry run
+	Request string `json:"request,omitempty"` // id of what waits for another person
+}
+
+// RevealView is a request to reveal a value.
+type RevealView struct {
+	ID       string    `json:"id"`
+	State    string    `json:"state"` // pending or approved
+	Token    string    `json:"token"`
+	Type     string    `json:"type"`
+	By       string    `json:"by"`
+	Purpose  string    `json:"purpose"`
+	Reason   string    `json:"reason"`
+	Created  time.Time `json:"createdAt"`
+	Expires  time.Time `json:"expiresAt"`
+	Approver string    `json:"approver,omitempty"`
+}
+
+// DecideReveal agrees to a request, or ends it.
+type DecideReveal struct {
+	Change
+	ID      string `json:"id"`
+	Approve bool   `json:"approve"`
 }
 
 // VaultStats are counts of the map, and of what was done with it since the

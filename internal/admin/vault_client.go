@@ -17,6 +17,16 @@ func (c *Client) VaultStats(ctx context.Context, r None) (VaultStats, error) {
 	return ask[VaultStats](ctx, c, "vault.stats", r)
 }
 
+// RevealRequests implements API.
+func (c *Client) RevealRequests(ctx context.Context, r None) ([]RevealView, error) {
+	return ask[[]RevealView](ctx, c, "vault.requests", r)
+}
+
+// DecideReveal implements API.
+func (c *Client) DecideReveal(ctx context.Context, r DecideReveal) (Done[RevealView], error) {
+	return ask[Done[RevealView]](ctx, c, "vault.decide", r)
+}
+
 // ExportData implements API.
 func (c *Client) ExportData(ctx context.Context, r DataSubject) (DataExport, error) {
 	return ask[DataExport](ctx, c, "data.export", r)

@@ -283,3 +283,64 @@ func TestExportData(t *testing.T) {
 		t.Errorf("%s, %v", text, err)
 	}
 }
+
+// TestRevealByTwo: with privacy.reveal two, a value needs another person's
+// agreement, which is good once, for that token, purpose and person.
+func TestRevealByTwo(t *testing.T) {
+	w := newWorld(t)
+	w.admin.cfg.RevealTwo = func() bool { return true }
+	tokens := w.hide(t, "s", mail("canary@example.com"), mail("other@example.com"))
+	for name, role := range map[string]registry.Role{"ann": registry.RoleAdmin, "bob": registry.RoleAdmin, "pat": registry.RoleApprover} {
+		w.person(t, name, func(p *registry.Person) { p.Roles = []registry.Role{role} })
+	}
+	ann, bob, pat := w.as("ann", identity.TwoStep), w.as("bob", identity.TwoStep), w.as("pat", identity.TwoStep)
+	ask := RevealToken{Token: tokens[0], Purpose: "support", Change: Change{Reason: "about canary@example.com"}}
+	waits := func(api API, r RevealToken) string {
+		t.Helper()
+		d, err := api.VaultReveal(t.Context(), r)
+		if err != nil || d.Applied || d.Item.Value != "" || d.Item.Request == "" {
+			t.Fatalf("%+v, %v", d, err)
+		}
+		return d.Item.Request
+	}
+	id := waits(ann, ask)
+	if again := waits(ann, ask); again != id {
+		t.Error("asked twice, filed twice")
+	}
+	yes := DecideReveal{ID: id, Approve: true, Change: why}
+	for name, api := range map[string]API{"oneself": ann, "the socket": w.admin.As(Self())} {
+		if _, err := api.DecideReveal(t.Context(), yes); code(err) != Forbidden {
+			t.Errorf("%s agrees: %v", name, err)
+		}
+	}
+	waits(ann, ask)
+	if d, err := pat.DecideReveal(t.Context(), yes); err != nil || d.Item.State != "approved" || d.Item.By != "ann" || d.Item.Approver != "pat" {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	if all, err := pat.RevealRequests(t.Context(), None{}); err != nil || len(all) != 1 || all[0].State != "approved" {
+		t.Errorf("%+v, %v", all, err)
+	}
+	waits(bob, ask)                                                              // another person
+	waits(ann, RevealToken{Token: tokens[0], Purpose: "marketing", Change: why}) // another purpose
+	waits(ann, RevealToken{Token: tokens[1], Purpose: "support", Change: why})   // another token
+	w.records.entries = nil
+	if d, err := ann.VaultReveal(t.Context(), ask); err != nil || d.Item.Value != "canary@example.com" {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	if text := w.recordedText(t); !strings.Contains(text, w.pseudonym(t, "pat")) || strings.Contains(text, "canary") {
+		t.Errorf("recorded %s", text)
+	}
+	id = waits(ann, ask) // it is good once
+	if _, err := pat.DecideReveal(t.Context(), DecideReveal{ID: id, Change: why}); err != nil {
+		t.Error(err)
+	}
+	id = waits(ann, ask)
+	if _, err := pat.DecideReveal(t.Context(), DecideReveal{ID: id, Approve: true, Change: why}); err != nil {
+		t.Error(err)
+	}
+	w.now = w.now.Add(revealWithin)
+	if _, err := pat.DecideReveal(t.Context(), DecideReveal{ID: id, Approve: true, Change: why}); code(err) != NotFound {
+		t.Errorf("an expired request is decided: %v", err)
+	}
+	waits(ann, ask)
+}

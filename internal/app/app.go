@@ -221,6 +221,7 @@ func (a *App) open(ctx context.Context) error {
 	a.admin, err = admin.New(admin.Config{
 		Store: a.store, Ring: a.ring, Live: a.live, Recorder: a.record, Clock: a.clock, Gateway: a.gateway, Book: a.book,
 		Archiver: archiver{a}, RootKey: a.rootKey(), Follows: a.ownerRefusal(), Vault: a.vault,
+		RevealTwo: func() bool { return a.config.Load().Privacy.Reveal == "two" },
 		Witnesses: a.keeper,
 		Alarm:     a.alarm, Explain: a.explainToken,
 		Policy: a.policyRules, Shadow: a.shadowTrial, Learned: a.learner.Learned, TrustDomains: a.outside().Domains(),

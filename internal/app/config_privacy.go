@@ -31,6 +31,10 @@ type PrivacyConfig struct {
 	// Restore names the servers, of the zone clear, for which pseudonyms in
 	// arguments are turned back. Default: none.
 	Restore []RestoreConfig `yaml:"restore" reload:"hot"`
+	// Reveal is how many people it takes to reveal the value behind a pseudonym:
+	// one, or two, of whom the second agrees to what the first asked for.
+	// Default: one.
+	Reveal string `yaml:"reveal" enum:"one,two" reload:"hot"`
 	// Learn counts which members of results later arguments use, so that
 	// ostiary filter suggest can propose filters. Paths and counts are kept in
 	// memory, never values. Default: false.

@@ -237,7 +237,10 @@ func TestDataErasureReceipt(t *testing.T) {
 		t.Errorf("%q, %v", d.Item.Receipt, err)
 	}
 	v, err := a.API().AuditVerify(t.Context(), admin.AuditVerify{})
-	if err != nil {
+	for err == nil && !v.Finished {
+		v, err = a.API().AuditVerify(t.Context(), admin.AuditVerify{Job: v.Job})
+	}
+	if err != nil || len(v.Logs) == 0 || slices.ContainsFunc(v.Logs, func(l admin.AuditState) bool { return l.State != "ok" }) {
 		t.Errorf("%+v, %v", v, err)
 	}
 }

@@ -63,6 +63,7 @@ func nounKinds() map[NounKind]nounKind {
 		KindDevice:         {parseNoun[Device], false},
 		KindPerson:         {parseNoun[Person], true},
 		KindFilter:         {parseNoun[Filter], true},
+		KindReveal:         {parseNoun[Reveal], false},
 	}
 }
 

@@ -40,7 +40,7 @@ func (g *guesses) allow(scope string, n int, now time.Time) bool {
 }
 
 // decoy is a sealed value that is opened where there is none, so that a token
-// which is not there takes as long as one that is (TestRestoreAlike).
+// which is not there takes as long as one that is (TestC11RestoreAlike).
 type decoy struct {
 	once   sync.Once
 	place  keys.PseudonymPlace

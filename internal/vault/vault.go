@@ -147,7 +147,7 @@ func (v *Vault) Hide(ctx context.Context, scope string, keyed bool, values []Val
 // Restore returns the value of each token, in order. A token that was forged, is
 // another scope's or tenant's, or has expired gives the zero Value, after the
 // same work: neither answer nor time tells one from another
-// (TestRestoreAlike). Too many of them in a minute are ErrLookalikes.
+// (TestC11RestoreAlike). Too many of them in a minute are ErrLookalikes.
 func (v *Vault) Restore(ctx context.Context, scope string, tokens []string) ([]Value, error) {
 	if len(tokens) > maxValues || scope == "" || len(scope) > maxScope {
 		return nil, fmt.Errorf("restore values: %w", ErrTooMuch)

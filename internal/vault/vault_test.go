@@ -86,9 +86,9 @@ func TestNormalized(t *testing.T) {
 	}
 }
 
-// TestScopesApart: another scope, type or version of the key gives another token,
+// TestC11ScopesApart: another scope, type or version of the key gives another token,
 // and a token resolves in its own scope only.
-func TestScopesApart(t *testing.T) {
+func TestC11ScopesApart(t *testing.T) {
 	both(t, func(t *testing.T, keyed bool) {
 		w := newWorld(t, vault.Config{})
 		a, b := w.hide("a", keyed, "x@example.com")[0], w.hide("b", keyed, "x@example.com")[0]
@@ -120,9 +120,9 @@ func TestScopesApart(t *testing.T) {
 
 func code(token string) string { return token[strings.LastIndexByte(token, '_')+1:] }
 
-// TestRestoreAlike: a token that was forged, is of another scope, has expired or
+// TestC11RestoreAlike: a token that was forged, is of another scope, has expired or
 // is no token at all has the same answer after the same reads.
-func TestRestoreAlike(t *testing.T) {
+func TestC11RestoreAlike(t *testing.T) {
 	w := newWorld(t, vault.Config{Expiry: func() time.Duration { return time.Hour }})
 	old := w.hide("s", false, "old@example.com")[0]
 	w.now = w.now.Add(2 * time.Hour)
