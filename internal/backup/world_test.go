@@ -77,6 +77,10 @@ func (m *memory) InsertRow(r store.Row) error {
 
 var errUnused = errors.New("a backup does not do this")
 
+func (m *memory) EachRowBut(string, func(store.Row) error) error     { return errUnused }
+func (m *memory) RowsAfter(string, string, int) ([]store.Row, error) { return nil, errUnused }
+func (m *memory) InsertRows([]store.Row) error                       { return errUnused }
+
 func (m *memory) UpdateRow(int64, store.Row) error { return errUnused }
 func (m *memory) DeleteRow(string, string) error   { return errUnused }
 func (m *memory) Clear() (*store.Clear, error)     { return nil, errUnused }

@@ -31,6 +31,7 @@ type Raw interface {
 	// given one.
 	RowsAfter(kind, id string, n int) ([]Row, error)
 	InsertRow(Row) error              // registry.ErrExists
+	InsertRows([]Row) error           // many, all or none; registry.ErrExists
 	UpdateRow(old int64, r Row) error // replaces revision old; registry.ErrNotFound, registry.ErrConflict
 	DeleteRow(kind, id string) error  // registry.ErrNotFound
 

@@ -58,9 +58,6 @@ func tokenAt(b []byte) int {
 	return end + 1
 }
 
-// typeOf returns the type in a token, which the caller has checked.
-func typeOf(token string) string { return token[1 : len(token)-keys.TokenSize-2] }
-
 // validType reports whether a type can stand in a token.
 func validType[T string | []byte](typ T) bool {
 	if len(typ) == 0 || len(typ) > maxType || !upper(typ[0]) {

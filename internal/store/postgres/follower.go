@@ -100,8 +100,11 @@ func (f *Follower) InTx(fn func(store.Raw) error) error {
 	return transact(f.db, func(tx *sql.Tx) error { return fn(followed{rows{h: tx, tx: true}}) })
 }
 
-// InsertRow refuses, as do the three below.
+// InsertRow refuses, as do the four below.
 func (f *Follower) InsertRow(store.Row) error { return ErrFollower }
+
+// InsertRows refuses.
+func (f *Follower) InsertRows([]store.Row) error { return ErrFollower }
 
 // UpdateRow refuses.
 func (f *Follower) UpdateRow(int64, store.Row) error { return ErrFollower }
@@ -127,6 +130,7 @@ func (f *Follower) Ping(ctx context.Context) error {
 type followed struct{ rows }
 
 func (t followed) InsertRow(store.Row) error           { return ErrFollower }
+func (t followed) InsertRows([]store.Row) error        { return ErrFollower }
 func (t followed) UpdateRow(int64, store.Row) error    { return ErrFollower }
 func (t followed) DeleteRow(string, string) error      { return ErrFollower }
 func (t followed) DropClear() error                    { return ErrFollower }

@@ -73,6 +73,23 @@ func (r rows) InsertRow(v store.Row) error {
 	return nil
 }
 
+// InsertRows adds rows with one statement, which goes to the server once.
+func (r rows) InsertRows(all []store.Row) error {
+	if len(all) == 0 {
+		return nil
+	}
+	kinds, ids, revisions, bodies := make([]string, len(all)), make([]string, len(all)), make([]int64, len(all)), make([][]byte, len(all))
+	for i, v := range all {
+		kinds[i], ids[i], revisions[i], bodies[i] = v.Kind, v.ID, v.Revision, v.Body
+	}
+	_, err := r.exec("INSERT INTO sealed_row (kind, id, revision, body) SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bytea[])",
+		kinds, ids, revisions, bodies)
+	if err != nil {
+		return fmt.Errorf("insert %s rows: %w", all[0].Kind, err)
+	}
+	return nil
+}
+
 // UpdateRow replaces a row whose revision is still old. When nothing changed it
 // tells a missing row from a lost race.
 func (r rows) UpdateRow(old int64, v store.Row) error {

@@ -163,24 +163,20 @@ func (s *Store) PutPseudonyms(rows []vault.Row) error {
 		}
 	}
 	err := s.raw.InTx(func(raw store.Raw) error {
+		var added []store.Row
 		for _, r := range sealed {
-			if err := putPseudonym(raw, r); err != nil {
+			if r.Revision == 1 {
+				added = append(added, r)
+			} else if err := raw.UpdateRow(r.Revision-1, r); err != nil {
 				return err
 			}
 		}
-		return nil
+		return raw.InsertRows(added)
 	})
 	if errors.Is(err, registry.ErrExists) || errors.Is(err, registry.ErrConflict) || errors.Is(err, registry.ErrNotFound) {
 		return fmt.Errorf("%w: %w", vault.ErrConflict, err)
 	}
 	return err
-}
-
-func putPseudonym(raw store.Raw, r store.Row) error {
-	if r.Revision == 1 {
-		return raw.InsertRow(r)
-	}
-	return raw.UpdateRow(r.Revision-1, r)
 }
 
 // DropPseudonyms removes rows of the map.

@@ -1,7 +1,9 @@
 package sqlite
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/store"
@@ -69,6 +71,41 @@ func (r rows) InsertRow(v store.Row) error {
 	_, err := r.exec("INSERT INTO sealed_row (kind, id, revision, body) VALUES (?, ?, ?, ?)", v.Kind, v.ID, v.Revision, v.Body)
 	if err != nil {
 		return fmt.Errorf("insert %s row: %w", v.Kind, err)
+	}
+	return nil
+}
+
+// insertAtOnce is how many rows one statement inserts: each statement is parsed
+// anew, and has a bounded number of parameters.
+const insertAtOnce = 64
+
+// InsertRows adds rows, several with one statement, behind a savepoint: in a
+// transaction that goes on after an error none of them is there.
+func (r rows) InsertRows(all []store.Row) error {
+	if _, err := r.exec("SAVEPOINT many"); err != nil {
+		return fmt.Errorf("insert rows: %w", err)
+	}
+	err := r.insertRows(all)
+	if err != nil {
+		_, e := r.exec("ROLLBACK TO many")
+		err = errors.Join(err, e)
+	}
+	_, e := r.exec("RELEASE many")
+	return errors.Join(err, e)
+}
+
+func (r rows) insertRows(all []store.Row) error {
+	for len(all) > 0 {
+		some := all[:min(insertAtOnce, len(all))]
+		all = all[len(some):]
+		args := make([]any, 0, 4*len(some))
+		for _, v := range some {
+			args = append(args, v.Kind, v.ID, v.Revision, v.Body)
+		}
+		query := "INSERT INTO sealed_row (kind, id, revision, body) VALUES (?, ?, ?, ?)" + strings.Repeat(", (?, ?, ?, ?)", len(some)-1)
+		if _, err := r.exec(query, args...); err != nil {
+			return fmt.Errorf("insert %s rows: %w", some[0].Kind, err)
+		}
 	}
 	return nil
 }

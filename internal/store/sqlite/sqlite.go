@@ -356,6 +356,11 @@ func (d *DB) Close() error {
 	return nil
 }
 
+// InsertRows adds rows in a transaction.
+func (d *DB) InsertRows(all []store.Row) error {
+	return d.InTx(func(in store.Raw) error { return in.InsertRows(all) })
+}
+
 // inTx is the Raw inside a transaction.
 type inTx struct{ rows }
 

@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 
 	"ostiary.dev/ostiary/internal/registry"
@@ -21,6 +23,7 @@ func Raw(t *testing.T, fresh func(t *testing.T) RawOpener) {
 		"RowCompareAndSet": rowCompareAndSet,
 		"RowTransactions":  rowTransactions,
 		"RowRanges":        rowRanges,
+		"RowMany":          rowMany,
 		"Clear":            clearTables,
 		"Closed":           rawClosed,
 	}
@@ -68,6 +71,34 @@ func rowRoundTrip(t *testing.T, open RawOpener) {
 	none, err := db.Rows("c")
 	must(t, err)
 	same(t, len(none), 0)
+	must(t, db.Close())
+}
+
+// rowMany: many rows are added together, or none of them.
+func rowMany(t *testing.T, open RawOpener) {
+	db := open(t)
+	var rows []store.Row
+	for i := range 200 {
+		rows = append(rows, sealedRow("a", fmt.Sprintf("%03d", i), "\x00\xff"+fmt.Sprint(i)))
+	}
+	must(t, db.InsertRows(nil))
+	must(t, db.InsertRows(rows[:150]))
+	same(t, every(t, db), rows[:150])
+	want(t, db.InsertRows(rows[149:]), registry.ErrExists)
+	want(t, db.InsertRows([]store.Row{rows[160], rows[160]}), registry.ErrExists)
+	if db.InsertRows([]store.Row{rows[160], sealedRow("a", "", "1")}) == nil {
+		t.Error("an invalid row is stored")
+	}
+	same(t, every(t, db), rows[:150])
+	must(t, db.InTx(func(in store.Raw) error {
+		late := append(slices.Clone(rows[150:]), sealedRow("b", "x", "1"), rows[0])
+		for i := range 80 {
+			late = slices.Insert(late, 0, sealedRow("c", fmt.Sprint(i), "1"))
+		}
+		want(t, in.InsertRows(late), registry.ErrExists) // adds nothing, and does not end the transaction
+		return in.InsertRows(rows[150:])
+	}))
+	same(t, every(t, db), rows)
 	must(t, db.Close())
 }
 
