@@ -97,7 +97,8 @@ fuzz: ## every fuzz target for FUZZTIME
 bench: ## every Go benchmark
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/... ./verify/...
 
-eval: ## the detector against a labelled corpus: make eval CORPUS=FILE
+eval: ## the detector against labelled results of tool servers and a corpus: make eval CORPUS=FILE
+	$(GO) run ./test/eval -corpus internal/pii/testdata/labelled
 	$(GO) run ./test/eval -corpus "$(CORPUS)"
 
 train: ## rebuild the tagger's data: make train SOURCES=folder LISTS=folder, see docs/pii-data.md

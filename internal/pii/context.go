@@ -7,6 +7,7 @@ type ctxSet [2]uint64
 type ctx uint8
 
 func (s *ctxSet) add(c ctx)         { s[c>>6] |= 1 << (c & 63) }
+func (s *ctxSet) drop(c ctx)        { s[c>>6] &^= 1 << (c & 63) }
 func (s ctxSet) has(c ctx) bool     { return s[c>>6]&(1<<(c&63)) != 0 }
 func (s ctxSet) or(o ctxSet) ctxSet { return ctxSet{s[0] | o[0], s[1] | o[1]} }
 

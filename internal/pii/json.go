@@ -272,6 +272,9 @@ func (w *walker) scan(m member, i, j int, kind strKind) {
 		}
 		v.opaque = v.opaque || m.info.quiet && looksID(v.b)
 	}
+	if number && m.info != nil && !m.info.value && !m.info.set.has(cBank) {
+		v.key.drop(cBank) // in a customer's "account" most numbers are none of a bank
+	}
 	if kind&strEscaped != 0 {
 		v = unescape(v)
 		v.folded = false

@@ -72,6 +72,7 @@ func (r *run) tagged(m *model, v *view) {
 	ts := m.tag(r.ts[:0], ws, nameBias)
 	r.ts = ts
 	knownOrgs(v.b, ws, ts)
+	titled(v.b, ws, ts)
 	r.streets(v, ws, ts)
 	if r.want(titleBit | nrpBit) {
 		r.titles(v, ws, ts)
@@ -100,7 +101,7 @@ func (r *run) tagged(m *model, v *view) {
 		if kind != 2 && j == i+1 && ws[i].gaz&gLand != 0 && ws[i].gaz&(gFirst|gLast|gCommon|gWord|gBrand|gOrg) == 0 {
 			kind = 2 // a country, state or river by its own name
 		}
-		if kind == 2 && j == i+2 && ws[i].place == 0 && fullName(v.b, &ws[i], &ws[i+1]) {
+		if j == i+2 && ws[i].place == 0 && (kind == 2 && fullName(v.b, &ws[i], &ws[i+1]) || kind == 3 && cell(v.b, &ws[i], &ws[i+1])) {
 			kind = 1
 		}
 		r.name(v, ws, i, j, kind)
@@ -113,6 +114,19 @@ func (r *run) tagged(m *model, v *view) {
 // Valley".
 func fullName(b []byte, x, y *word) bool {
 	return x.gaz&gFirst != 0 && y.gaz&gLast != 0 && y.gaz&(gOrg|gLand) == 0 && y.shape != shLower && !inSet(landWords, b, y)
+}
+
+// cell reports whether two words are a full name and alone between the bars of a
+// table, where no sentence tells a person from a firm.
+func cell(b []byte, x, y *word) bool {
+	i, j := int(x.start), int(y.end)
+	for i > 0 && b[i-1] == ' ' {
+		i--
+	}
+	for j < len(b) && b[j] == ' ' {
+		j++
+	}
+	return i > 0 && j < len(b) && b[i-1] == '|' && b[j] == '|' && x.gaz&gFirst != 0 && y.gaz&gLast != 0 && y.gaz&gOrg == 0
 }
 
 var landWords = wordSet(`valley harbor harbour square park river lake hill hills beach county bay island islands springs falls heights station
@@ -200,16 +214,53 @@ func loneName(ws []word, ts []uint8) bool {
 		}
 		top = max(top, ws[i].margin)
 	}
-	if names != 1 || len(ws) <= 3 {
+	if names != 1 || len(ws) <= 2 {
 		return false
 	}
 	switch ts[first] {
 	case tagBLoc:
 		return top < loneMin && ws[first].gaz&(gLand|gCity) == 0 && ws[first].place != 1
 	case tagBOrg:
-		return top < loneOrg
+		return top < loneOrg && !kindNamed(ws, ts, first)
 	}
 	return top < loneMin
+}
+
+// constant reports whether a name is one of a program: LOG_LEVEL, BEGIN:VEVENT.
+func constant(b []byte, ws []word) bool {
+	lo, hi := int(ws[0].start), int(ws[len(ws)-1].end)
+	return count(b[lo:hi], '_') > 0 || len(ws) == 1 && ws[0].shape == shUpper && lo > 1 && b[lo-1] == ':' && class[b[lo-2]]&cUpper != 0
+}
+
+// kindNamed reports whether the organisation that begins at word i has a legal form
+// or a word such as Bank in its name.
+func kindNamed(ws []word, ts []uint8, i int) bool {
+	for k := i + 1; k < len(ws) && (ts[k] == tagIOrg || k <= i+2); k++ {
+		if ws[k].gaz&gOrg != 0 && ws[k].shape != shLower {
+			return true
+		}
+	}
+	return false
+}
+
+// titled tags the word after a title as a person's name: "Mrs. Okafor".
+func titled(b []byte, ws []word, ts []uint8) {
+	for i := range ws {
+		if ws[i].shape != shTitle || ws[i].end-ws[i].start > 10 || !inSet(titleWords, b, &ws[i]) {
+			continue
+		}
+		k := i + 1
+		if k < len(ws) && ws[k].raw == '.' {
+			k++
+		}
+		if k >= len(ws) || ws[k].shape != shTitle || lineBreak(b, &ws[i], &ws[k]) || ws[k].gaz&(gFirst|gLast) == 0 && ws[k].gaz&(gCommon|gWord) != 0 {
+			continue
+		}
+		ws[k].margin = loneSure
+		if ts[k] != tagBPer && ts[k] != tagIPer {
+			ts[k] = tagBPer
+		}
+	}
 }
 
 var nameTypes = [4]Type{"", Person, Location, Organization}
@@ -235,7 +286,7 @@ func (r *run) name(v *view, ws []word, i, j int, kind uint8) {
 	if lo > 1 && v.b[lo-1] == '-' && isDigit(v.b[lo-2]) || hi+1 < len(v.b) && v.b[hi] == '-' && isDigit(v.b[hi+1]) {
 		return // part of a code such as ABC-123-XYZ
 	}
-	if inToken(v.b, lo, hi) || ordinary(v, ws[i:j]) || !cased(v.b, ws[i:j]) {
+	if inToken(v.b, lo, hi) || ordinary(v, ws[i:j]) || !cased(v.b, ws[i:j]) || constant(v.b, ws[i:j]) {
 		return
 	}
 	score := 0.55

@@ -2,7 +2,7 @@
 // prints a Markdown table: per type precision, recall, F1 and F2 on any overlap,
 // F2 at an intersection over union of 0.9, leaked bytes and clean records hit.
 //
-//	go run ./test/eval -corpus FILE.jsonl[.gz] [-source PREFIX] [-errors N] [-types A,B]
+//	go run ./test/eval -corpus FILE.jsonl[.gz]|FOLDER [-source PREFIX] [-errors N] [-types A,B]
 //
 // It may read the corpus and nothing else. The corpus is no part of the
 // repository: without it the command says so loudly and exits 2, so that a
@@ -55,8 +55,11 @@ func run(w io.Writer, corpus, source, only string, show int) error {
 	return t.print(w)
 }
 
-// read hands every record of a corpus to do.
+// read hands every record of a corpus, or of a folder of labelled results, to do.
 func read(path string, do func(record)) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return readFolder(path, do)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return err
