@@ -261,6 +261,7 @@ func story(t *testing.T, api API) map[string]string {
 	filterStory(t, api, note)
 	approvalStory(t, api, note)
 	certStory(t, api, note)
+	caStory(t, api, note)
 	oauthStory(t, api, note)
 	userStory(t, api, note)
 	return answers
