@@ -2,14 +2,14 @@ package hostile
 
 import (
 	"crypto/tls"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
 
+	"ostiary.dev/ostiary/internal/admin"
 	"ostiary.dev/ostiary/internal/admit"
+	"ostiary.dev/ostiary/internal/registry"
 	"ostiary.dev/ostiary/internal/wire"
 	"ostiary.dev/ostiary/test/doortest"
 )
@@ -25,6 +25,7 @@ type shown struct {
 type grid struct {
 	*doortest.Door
 	idp     *doortest.IDP
+	login   string // token of a person's login for the agent "personal"
 	servers []*behind
 	reasons map[string]int // refusals to be found in the log
 }
@@ -39,7 +40,7 @@ type behind struct {
 
 // agents are those of the grid and what they are granted on every server.
 var agents = map[string]string{"nobody": "", "reader": "read", "writer": "write", "modifier": "modify", "suspended": "modify",
-	"single": "modify", "outside": "write", "narrow": "modify", "local": "write"}
+	"single": "modify", "personal": "write", "outside": "write", "narrow": "modify", "local": "write"}
 
 func newGrid(t *testing.T) *grid {
 	t.Helper()
@@ -74,7 +75,7 @@ func newGrid(t *testing.T) *grid {
 		{"io", false, asked, func() { lines = len(io.Received()) }},
 		{"old", true, func() int { return int(old.Bytes()) }, old.Forget},
 	}
-	for agent, access := range agents {
+	for agent := range agents {
 		switch agent {
 		case "local": // init made it
 		case "outside", "narrow":
@@ -82,15 +83,34 @@ func newGrid(t *testing.T) *grid {
 		default:
 			w.Register(agent)
 		}
+	}
+	w.granted(t)
+	w.Must("agent", "suspend", "suspended", "--reason", "matrix", "--yes")
+	w.Up()
+	b := w.Browser("127.0.0.1")
+	w.Enrol(b, "pat", "--agent", "personal").SignIn("/login/account")
+	w.login = loginToken(t, b, "personal", w.URL(""))
+	return w
+}
+
+// granted gives the agents what the table says, over one connection: a command
+// for each would take longer than the matrix.
+func (w *grid) granted(t *testing.T) {
+	t.Helper()
+	api, done := w.API(t.Context())
+	for agent, access := range agents {
 		for _, b := range w.servers {
-			if access != "" && (agent != "single" || b.name == "s") {
-				w.Grant(agent, b.name, access)
+			if access == "" || agent == "single" && b.name != "s" {
+				continue
+			}
+			if _, err := api.Grant(t.Context(), admin.Grant{Agent: agent, Server: b.name, Access: registry.Access(access)}); err != nil {
+				t.Error(err)
 			}
 		}
 	}
-	w.Must("agent", "suspend", "suspended", "--reason", "matrix", "--yes")
-	w.Up()
-	return w
+	if err := done(); err != nil {
+		t.Error(err)
+	}
 }
 
 // principals are the rows: nine that are nobody, then each access.
@@ -123,6 +143,7 @@ func (w *grid) principals() []principal {
 	return append(rows,
 		principal{name: "outside token", access: "write", show: jwt("sub-outside", nil)},
 		principal{name: "outside token of narrow scope", access: "modify", scope: "mcp:read", show: jwt("sub-narrow", map[string]any{"scope": "mcp:read"})},
+		principal{name: "a person's login", access: "write", show: token(w.login)},
 		principal{name: "certificate", access: "write", show: cert("writer")},
 		principal{name: "plain", access: "write", show: plain("")},
 	)
@@ -234,107 +255,4 @@ func (w *grid) row(t *testing.T, p principal, b *behind, v wire.Version) int {
 		w.check(t, c, one)
 	}
 	return len(silent) + len(rest)
-}
-
-// check sends one cell and compares.
-func (w *grid) check(t *testing.T, c *shown, one cell) {
-	t.Helper()
-	want := expected(t, one)
-	got := one.send(t, c, want)
-	l := looks[want]
-	if l.reason != "" {
-		w.reasons[l.reason]++
-	}
-	name := fmt.Sprintf("%s: %s %s%s on %q in %s", one.who.name, one.method, one.target, one.tool, one.server, one.version)
-	if got.Status != want.statusIn(one.version) || got.Code() != l.code {
-		t.Errorf("%s: answered %d, %d, want %q (%d, %d): %.200s", name, got.Status, got.Code(), want, want.statusIn(one.version), l.code, got.Body)
-		return
-	}
-	if challenge := got.Header.Get("WWW-Authenticate"); (challenge != "") != (want == stranger || want == tooNarrow) {
-		t.Errorf("%s: the challenge is %q", name, challenge)
-	}
-	if one.method == "tools/list" && !want.refused() {
-		w.listed(t, name, one, got)
-	}
-}
-
-// listed holds a list of tools to what calls of them would get.
-func (w *grid) listed(t *testing.T, name string, one cell, got doortest.Reply) {
-	t.Helper()
-	var list struct {
-		Tools []struct{ Name string }
-	}
-	if err := json.Unmarshal(got.Message().Result, &list); err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	var shown, want []string
-	for _, tool := range list.Tools {
-		shown = append(shown, tool.Name)
-	}
-	for _, b := range w.servers {
-		for tool := range toolNeeds {
-			call := one
-			call.method, call.tool, call.target = "tools/call", tool, b.name
-			full := tool
-			if one.server == "" {
-				call.legacy, full = b.legacy, b.name+"__"+tool
-			} else if b.name != one.server {
-				continue
-			}
-			if expected(t, call) == passes {
-				want = append(want, full)
-			}
-		}
-	}
-	slices.Sort(shown)
-	slices.Sort(want)
-	if !slices.Equal(shown, want) {
-		t.Errorf("%s: lists %v, and calls allow %v", name, shown, want)
-	}
-}
-
-// send makes the request of a cell.
-func (one cell) send(t *testing.T, c *shown, want verdict) doortest.Reply {
-	t.Helper()
-	switch {
-	case want == opened:
-		s := c.Open("GET", "")
-		defer s.Close()
-		return doortest.Reply{Status: s.Status, Header: s.Header}
-	case one.method == "GET" || one.method == "DELETE":
-		return c.Send(one.method, "")
-	case one.notification:
-		return c.Post(strings.Replace(c.Request("0", one.method, one.params()), `"id":0,`, "", 1))
-	case one.method == "subscriptions/listen" && !want.refused():
-		s := c.Open("POST", c.Request("7", one.method, one.params()))
-		defer s.Close()
-		e, err := s.Next()
-		if err != nil {
-			t.Errorf("a listen stream: %v", err)
-		}
-		return doortest.Reply{Status: s.Status, Header: s.Header, Messages: []string{e.Data}}
-	}
-	var name []doortest.Header // of what 2026-07-28 routes by a header
-	if strings.HasPrefix(one.method, "tasks/") && one.version.Era() == wire.Modern {
-		name = []doortest.Header{{Name: "Mcp-Name", Value: "t"}}
-	}
-	return c.Call("7", one.method, one.params(), name...)
-}
-
-// params are good for every method at once.
-func (one cell) params() string {
-	name, prompt, uri := one.tool, "greet", "test://one"
-	if name == "" {
-		name = prompt
-	}
-	if one.server == "" {
-		name, prompt, uri = one.target+"__"+name, one.target+"__"+prompt, "ostiary://"+one.target+"/"+uri
-	}
-	arguments := map[string]string{"echo": `{"text":"x"}`, "add": `{"a":1,"b":2}`}[one.tool]
-	if arguments == "" {
-		arguments = "{}"
-	}
-	return fmt.Sprintf(`{"name":%q,"uri":%q,"arguments":%s,"ref":{"type":"ref/prompt","name":%q},"argument":{"name":"who","value":"a"},"taskId":"t","level":"info",`+
-		`"notifications":{"toolsListChanged":true},"requestId":"none","progressToken":"none","progress":1,"protocolVersion":%q,"capabilities":{},"clientInfo":{"name":"m","version":"1"}}`,
-		name, uri, arguments, prompt, one.version)
 }
