@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -119,6 +120,23 @@ func TestL10EndsOpenStreams(t *testing.T) {
 		}
 		ended(body)
 	}
+}
+
+// TestEndsWhileNothingAnswers: while a look at the database hangs, as it does
+// for thirty seconds when PostgreSQL does not answer, what is revoked ends all
+// the same; the test hangs when it does not.
+func TestEndsWhileNothingAnswers(t *testing.T) {
+	s := serveGateway(t, nil)
+	asked, answer := make(chan struct{}), make(chan struct{})
+	once := sync.OnceFunc(func() { close(asked) })
+	s.app.health.Watch("hangs", func() (string, string) { once(); <-answer; return stateOK, "" })
+	defer close(answer)
+	body, cert, token := s.opened("agent-a", "token")
+	<-asked // once a second
+	if err := endings()[0].act(s, "agent-a", cert, token); err != nil {
+		t.Fatal(err)
+	}
+	ended(body)
 }
 
 // TestRevocationTimes measures with -v how long an open stream outlives the

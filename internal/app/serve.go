@@ -52,7 +52,8 @@ func (a *App) Serve(ctx context.Context) error {
 	background, stop := context.WithCancel(context.Background())
 	defer wait.Wait()
 	defer stop()
-	wait.Go(func() { a.tend(background, h, servers) })
+	wait.Go(func() { a.end(background, h, servers) })
+	wait.Go(func() { a.tend(background, h) })
 	if a.trust != nil {
 		for _, s := range a.trust.sources {
 			wait.Go(func() { a.watchTrust(background, s) })
@@ -150,17 +151,23 @@ func (a *App) dataCertificate(c *Config) (func(*tls.ClientHelloInfo) (*tls.Certi
 	return f.get, nil
 }
 
-// tend does what must be done from time to time: it ends what was revoked or
-// expired, flushes counted summaries and shows how many sessions are open.
-func (a *App) tend(ctx context.Context, h *house, servers []serving) {
+// endEvery is how often the view is looked at for having become too old; once
+// in endTurns times, everything that is under way is.
+const (
+	endEvery = 250 * time.Millisecond
+	endTurns = 4
+)
+
+// end ends what was revoked, has expired, or cannot be told from it. It asks
+// nobody, so that a database that does not answer keeps nothing alive
+// (TestEndsWhileNothingAnswers).
+func (a *App) end(ctx context.Context, h *house, servers []serving) {
 	changed, cancel := a.live.Subscribe()
 	defer cancel()
-	second := time.NewTicker(time.Second)
-	defer second.Stop()
-	heap := newGarbage()
-	ready := &readiness{}
+	every := time.NewTicker(endEvery)
+	defer every.Stop()
 	var cut <-chan time.Time
-	for {
+	for turn := 1; ; {
 		select {
 		case <-ctx.Done():
 			return
@@ -172,6 +179,32 @@ func (a *App) tend(ctx context.Context, h *house, servers []serving) {
 			if cut == nil {
 				cut = time.After(revokedAfter)
 			}
+		case <-every.C:
+			if turn++; turn%endTurns != 0 && a.behind() == nil {
+				continue
+			}
+			h.path.Sweep()
+			if a.trust != nil { // an authority that was taken away ends connections too
+				a.dropRevoked(servers)
+			}
+		}
+	}
+}
+
+// tend does what must be done from time to time: it closes what nobody may
+// reach, flushes counted summaries and shows how many sessions are open.
+func (a *App) tend(ctx context.Context, h *house) {
+	changed, cancel := a.live.Subscribe()
+	defer cancel()
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	heap := newGarbage()
+	ready := &readiness{}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
 			view := a.live.Load()
 			h.forward.Retain(view)
 			for _, srv := range view.Servers() {
@@ -182,10 +215,6 @@ func (a *App) tend(ctx context.Context, h *house, servers []serving) {
 		case <-second.C:
 			now := a.clock.Now()
 			heap.adapt()
-			h.path.Sweep()
-			if a.trust != nil { // an authority that was taken away ends connections too
-				a.dropRevoked(servers)
-			}
 			h.door.Expire(now)
 			a.meters.Sessions("http", h.door.Sessions())
 			a.noteReadiness(ready)
