@@ -37,6 +37,9 @@ func statusNotices(s admin.Status) []string {
 	for _, k := range s.Killed {
 		all = append(all, "kill switch on: "+k+"; take it back with: ostiary unkill "+k+" --reason TEXT")
 	}
+	if t := s.Shadow; t != nil {
+		all = append(all, fmt.Sprintf("policies on trial: %d decisions, %d of them different; see: ostiary policy shadow", t.Decided, t.Different))
+	}
 	for _, h := range s.Hidden {
 		all = append(all, fmt.Sprintf("server %s cannot be seen by clients that speak only the %s protocol", h.Server, h.From))
 	}

@@ -31,9 +31,24 @@ func (o *operator) Status(context.Context, None) (Status, error) {
 			s.Pending = append(s.Pending, srv.ID)
 		}
 	}
+	s.Shadow = o.shadowStatus(view)
 	agents, err := o.cfg.Store.Agents()
 	s.Agents = len(agents)
 	return s, asError("agents", err)
+}
+
+// shadowStatus counts for the policies beside those in force; nil without any.
+func (o *operator) shadowStatus(view *registry.Snapshot) *ShadowStatus {
+	p := registry.Get[registry.Policy](view, registry.KindPolicy, registry.PolicyShadow)
+	if p == nil {
+		return nil
+	}
+	out := &ShadowStatus{}
+	if o.cfg.Shadow != nil {
+		t := o.cfg.Shadow(p.Hash)
+		out.Decided, out.Different = t.Decided, t.Different
+	}
+	return out
 }
 
 // killed names the kill switches that are on.

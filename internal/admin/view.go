@@ -170,6 +170,15 @@ type Status struct {
 	Agents   int      `json:"agents"`
 	Hidden   []Hidden `json:"hidden"`
 	Killed   []string `json:"killed"` // kill switches that are on, such as "server files"
+
+	Shadow *ShadowStatus `json:"shadow,omitempty"` // policies that run beside those in force
+}
+
+// ShadowStatus is how many decisions of this process policies on trial would
+// have made otherwise; PolicyShadow names them.
+type ShadowStatus struct {
+	Decided   uint64 `json:"decided"`
+	Different uint64 `json:"different"`
 }
 
 // Check is one line of readiness.

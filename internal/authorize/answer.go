@@ -111,18 +111,19 @@ func rewrite(x *exchange.Exchange, edits []wire.Edit) error {
 	return nil
 }
 
-// filterTools removes from a result's list of tools, if it has one, what a call would be refused, and what
-// differs from the approved definition.
+// filterTools removes from a result's list of tools, if it has one, what a call
+// would be refused now, and what differs from the approved definition. An answer
+// may come long after the list was asked for (TestListsShowWhatTheTimeAllows).
 func (s *Step) filterTools(x *exchange.Exchange) error {
 	drift := false
-	lists := policy.Lister(x.View)
+	lists, now := policy.Lister(x.View), s.Clock.Now()
 	edits := wire.RemoveElements(x.Message.Result().Get("tools"), func(_ int, v wire.Value) bool {
 		name, ok := v.Get("name").Text()
 		if !ok {
 			return true
 		}
 		q := policy.Query{Principal: x.Principal, Server: x.Endpoint, Method: "tools/call", Tool: name, IsTool: true, Some: true}
-		q.Call.Time, q.Call.IP, q.Call.Labels = x.Start, x.Peer.Addr(), x.Labels
+		q.Call.Time, q.Call.IP, q.Call.Labels = now, x.Peer.Addr(), x.Labels
 		d := scoped(lists(q), q)
 		tool := x.Server.Tool(name)
 		if x.Server.Examined && differs(tool, v) {

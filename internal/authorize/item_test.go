@@ -2,6 +2,7 @@ package authorize
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,4 +88,27 @@ func TestStillLooksAtTheTime(t *testing.T) {
 	wantKind(t, "within the hours", s.Still(x), "")
 	now = now.Add(2 * time.Minute)
 	wantKind(t, "after them", s.Still(x), fault.ServerUnknown)
+}
+
+// TestListsShowWhatTheTimeAllows: a list whose answer comes late shows what a
+// call of now would be allowed, not what one of then was.
+func TestListsShowWhatTheTimeAllows(t *testing.T) {
+	now := time.Date(2026, 11, 2, 17, 59, 0, 0, time.UTC)
+	s := world(t)
+	s.Clock = clock.Fixed(func() time.Time { return now })
+	under(t, s, `@id("hours") forbid (principal, action == Ostiary::Action::"call:files/plain", resource) when { context.call.time.toTime() >= duration("18h") };`)
+	x := legacy(t, "reader", "files", "tools/list", "{}")
+	x.Start = now
+	called(t, s, x)
+	for shown, later := range map[bool]time.Duration{true: 0, false: 2 * time.Minute} {
+		now = x.Start.Add(later)
+		if err := answered(t, s, x, result(`{"tools":[`+plainDef+`]}`)); err != nil || strings.Contains(string(x.Message.Raw()), `"plain"`) != shown {
+			t.Errorf("%v later: %v %s", later, err, x.Message.Raw())
+		}
+		call := legacy(t, "reader", "files", "tools/call", `{"name":"plain"}`)
+		call.Start = now
+		if err := s.Call(context.Background(), call); (err == nil) != shown {
+			t.Errorf("%v later a call is told %v", later, err)
+		}
+	}
 }

@@ -169,6 +169,12 @@ func TestP04GrantRevokedWhileACallWaits(t *testing.T) {
 	}
 }
 
+type asked struct {
+	Agent  string `json:"agent,omitempty"`
+	Server string `json:"server"`
+	Tool   string `json:"tool,omitempty"`
+}
+
 // TestP18NobodyIsToldAboutOthers: what explains decisions is out of an agent's
 // reach, and its refusals do not tell a server that it may not use from one that
 // does not exist.
@@ -190,11 +196,96 @@ func TestP18NobodyIsToldAboutOthers(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"/api/explain", "/v1/Explain", "/Explain", "/admin/Explain"} {
+	// A person without a role is told as little as a program, and signing in to
+	// the operators' pages gives none.
+	nobody := w.door.Enrol(w.door.AdminBrowser(), "nobody")
+	nobody.SignIn("/login/account")
+	for method, body := range map[string]any{"access.explain": asked{"other", "s", "echo"}, "access.who": asked{Server: "s"}, "access.what": map[string]string{"id": "other"},
+		"policy.test": map[string]any{}, "policy.check": map[string]any{}, "policy.show": map[string]any{}, "tool.list": map[string]string{"id": "s"}} {
+		if page := api(nobody.Browser, method, body); page.Status != http.StatusForbidden || strings.Contains(page.Body, "echo") {
+			t.Errorf("%s without a role: %d %s", method, page.Status, page.Body)
+		}
+	}
+	for _, path := range []string{"/api/explain", "/v1/Explain", "/api/v1/access.explain", "/Explain", "/admin/Explain"} {
 		c := w.door.Client(stranger, "s")
 		c.URL = "https://" + w.door.Data + path
 		if r, err := c.Attempt(`{"agent":"other","server":"s"}`); err == nil && r.Status < 400 {
 			t.Errorf("%s: %d %s", path, r.Status, r.Body)
 		}
+	}
+}
+
+// TestP15ReadThenSendThroughAGateway: what was read through one server keeps the
+// agent from sending through another, in both eras, on /mcp and on the servers'
+// own paths. On /mcp a legacy client's other session is not concerned.
+func TestP15ReadThenSendThroughAGateway(t *testing.T) {
+	const flow = `@id("flow") forbid (principal, action, resource in Ostiary::Server::"post") when { context.call.session_labels.contains("secret") };`
+	up := doortest.NewUpstream(t, doortest.Config{})
+	post := doortest.NewUpstream(t, doortest.Config{})
+	door := doortest.Gateway(t, doortest.Options{Servers: []doortest.Server{{Name: "vault", URL: up.URL()}, {Name: "post", URL: post.URL()}}, Agents: []string{"old", "new", "single"}})
+	door.Must("server", "set", "vault", "--label", "secret", "--reason", "test")
+	file := filepath.Join(t.TempDir(), "p.cedar")
+	write(t, file, flow)
+	door.Must("policy", "apply", file, "--reason", "test")
+	joined := func(agent, version string) *doortest.Client {
+		c := door.Client(door.Agents[agent], "")
+		if c.Version = version; version != doortest.ModernVersion {
+			c.Initialize(version, "{}")
+		}
+		return c
+	}
+	sends := func(what string, c *doortest.Client, tool string, want bool) {
+		t.Helper()
+		post.Forget()
+		r := c.Tool("9", tool, echoX)
+		if passed := r.Text() != ""; passed != want || !want && (kindOf(r) != "denied" || post.Bytes() != 0) {
+			t.Errorf("%s: passes %t, want %t: %d %s; the server got %d bytes", what, passed, want, r.Status, r.Body, post.Bytes())
+		}
+	}
+	old, other, fresh := joined("old", doortest.LegacyVersion), joined("old", doortest.LegacyVersion), joined("new", doortest.ModernVersion)
+	for name, c := range map[string]*doortest.Client{"legacy": old, "modern": fresh} {
+		sends(name+", nothing read", c, "post__echo", true)
+		if r := c.Call("1", "tools/list", "{}"); !strings.Contains(r.Final(), "vault__echo") {
+			t.Fatalf("%s: the list: %d %s", name, r.Status, r.Body)
+		}
+		sends(name+", after a list", c, "post__echo", true)
+		if r := c.Tool("2", "vault__echo", echoX); r.Text() == "" {
+			t.Fatalf("%s: the read: %d %s", name, r.Status, r.Body)
+		}
+		sends(name+", after a read", c, "post__echo", false)
+		if r := c.Call("3", "tools/list", "{}"); strings.Contains(r.Final(), "post__echo") {
+			t.Errorf("%s: the list shows what is refused: %s", name, r.Body)
+		}
+	}
+	sends("another session", other, "post__echo", true)
+	single := door.Client(door.Agents["single"], "vault")
+	single.Version = doortest.ModernVersion
+	if r := single.Tool("1", "echo", echoX); r.Text() == "" {
+		t.Fatalf("the read: %d %s", r.Status, r.Body)
+	}
+	single.URL = door.URL("post")
+	sends("on the servers' own paths", single, "echo", false)
+}
+
+// TestShadowIsCounted: what policies on trial would have refused passes, and is
+// counted where operators look.
+func TestShadowIsCounted(t *testing.T) {
+	w := newPeople(t, `@id("nothing") forbid (principal, action, resource is Ostiary::Prompt);`)
+	file := filepath.Join(t.TempDir(), "p.cedar")
+	write(t, file, closing)
+	w.door.Must("policy", "apply", file, "--shadow", "--reason", "test")
+	w.passes("under a shadow that forbids", w.client("app", doortest.ModernVersion, "").Tool("1", "echo", echoX))
+	if out := w.door.Must("policy", "shadow"); !strings.Contains(out, "echo") || !strings.Contains(out, "deny") {
+		t.Errorf("policy shadow: %s", out)
+	}
+	if out := w.door.Must("policy", "shadow", "-o", "json"); !strings.Contains(out, `"different": 1`) {
+		t.Errorf("policy shadow: %s", out)
+	}
+	if out := w.door.Must("status", "-o", "json"); !strings.Contains(out, `"different": 1`) {
+		t.Errorf("status: %s", out)
+	}
+	w.door.Must("policy", "shadow", "--end", "--reason", "test")
+	if out := w.door.Must("status", "-o", "json"); strings.Contains(out, `"different"`) {
+		t.Errorf("status after the end: %s", out)
 	}
 }
