@@ -1,6 +1,9 @@
 package filter
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // traceMembers are the members of an error's data that hold a trace.
 var traceMembers = []string{"stack", "stacktrace", "trace", "traceback", "backtrace", "callstack", "stackframes", "frames"}
@@ -59,53 +62,78 @@ func traceLine(body, whole string) bool {
 const withheldPath = "[path]"
 
 // withoutPaths returns a line without absolute paths: of Unix with at least two
-// parts, of Windows with a drive or a share, and file: URIs.
+// parts, of Windows with a drive or a share, and file: URIs. Each run of
+// characters that paths have is looked at once.
 func withoutPaths(line string) string {
-	var b strings.Builder
+	var out []byte
 	for i := 0; i < len(line); {
 		n := 0
-		if i == 0 || !nameByte(line[i-1]) && line[i-1] != '/' && line[i-1] != '\\' {
-			n = pathAt(line[i:])
+		for i+n < len(line) && pathByte(line[i+n]) {
+			n++
 		}
 		if n == 0 {
-			b.WriteByte(line[i])
+			out = append(out, line[i])
 			i++
 			continue
 		}
-		b.WriteString(withheldPath)
+		run := line[i : i+n]
 		i += n
+		at := pathIn(run)
+		if before := placePrefix(out); before > 0 && (run[0] == '/' || run[0] == '\\') {
+			out, at = out[:len(out)-before], 0
+		} else if len(out) > 0 && out[len(out)-1] == ':' && strings.HasPrefix(run, "//") {
+			at = -1 // a URL of another scheme
+		}
+		if at < 0 {
+			out = append(out, run...)
+			continue
+		}
+		out = append(append(out, run[:at]...), withheldPath...)
+		if run[n-1] == '.' {
+			out = append(out, '.') // the end of a sentence
+		}
 	}
-	return b.String()
+	return string(out)
 }
 
 func nameByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-' || c == '.' || c >= 0x80
 }
 
-// pathAt returns the length of the path that s begins with, 0 for none.
-func pathAt(s string) int {
-	from := 0
-	switch {
-	case strings.HasPrefix(s, "file:"):
-		from = len("file:")
-	case len(s) > 3 && s[1] == ':' && (s[2] == '\\' || s[2] == '/') && (s[0]|0x20 >= 'a' && s[0]|0x20 <= 'z'):
-		from = 2
-	case strings.HasPrefix(s, `\\`), strings.HasPrefix(s, "/"), strings.HasPrefix(s, "~/"):
-	default:
-		return 0
+func pathByte(c byte) bool { return nameByte(c) || strings.IndexByte(`/\~+@%`, c) >= 0 }
+
+// placePrefix returns the length of file: or a drive at the end of s, 0 for none.
+func placePrefix(s []byte) int {
+	if bytes.HasSuffix(s, []byte("file:")) {
+		return len("file:")
 	}
-	i, parts := from, 0
-	for i < len(s) && (nameByte(s[i]) || s[i] == '/' || s[i] == '\\' || s[i] == '~' || s[i] == '+' || s[i] == '@' || s[i] == '%') {
-		if (s[i] == '/' || s[i] == '\\') && i+1 < len(s) && nameByte(s[i+1]) {
-			parts++
+	n := len(s)
+	if n >= 2 && s[n-1] == ':' && s[n-2]|0x20 >= 'a' && s[n-2]|0x20 <= 'z' && (n == 2 || !nameByte(s[n-3])) {
+		return 2
+	}
+	return 0
+}
+
+// pathIn returns where the first path of a run begins, -1 if there is none.
+func pathIn(run string) int {
+	for i := range len(run) {
+		if i > 0 && (nameByte(run[i-1]) || run[i-1] == '/' || run[i-1] == '\\') {
+			continue
 		}
-		i++
+		rest := run[i:]
+		if !strings.HasPrefix(rest, "/") && !strings.HasPrefix(rest, `\\`) && !strings.HasPrefix(rest, "~/") {
+			continue
+		}
+		parts := 0
+		for k := 0; k+1 < len(rest); k++ {
+			if (rest[k] == '/' || rest[k] == '\\') && nameByte(rest[k+1]) {
+				parts++
+			}
+		}
+		if parts < 2 {
+			return -1 // what begins later has fewer
+		}
+		return i
 	}
-	if from == 0 && parts < 2 {
-		return 0
-	}
-	for i > 0 && s[i-1] == '.' {
-		i-- // the end of a sentence
-	}
-	return i
+	return -1
 }

@@ -1,7 +1,6 @@
 package filter
 
 import (
-	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -35,7 +34,7 @@ func answer(t testing.TB, result string) *wire.Message {
 // call is what answers of these tests belong to.
 var call = Match{Agent: "bot", Server: "crm", Tool: "search", Method: "tools/call", Purpose: "support"}
 
-// filtered applies rules and returns the result as it leaves.
+// apply applies rules and returns the result as it leaves.
 func apply(t testing.TB, rules, result string, output Schema) (string, Report) {
 	t.Helper()
 	m := answer(t, result)
@@ -95,35 +94,6 @@ func schemaOf(t testing.TB, text string) schema {
 
 // unshaped is a Schema that only validates.
 type unshaped struct{ Schema }
-
-// leaves returns the paths of the leaves of a JSON text, in which elements have
-// no numbers.
-func leaves(t testing.TB, text string) map[string]string {
-	t.Helper()
-	var v any
-	if err := json.Unmarshal([]byte(text), &v); err != nil {
-		t.Fatalf("%s: %v", text, err)
-	}
-	all := map[string]string{}
-	var walk func(at string, v any)
-	walk = func(at string, v any) {
-		switch v := v.(type) {
-		case map[string]any:
-			for k, c := range v {
-				walk(at+"."+k, c)
-			}
-		case []any:
-			for _, c := range v {
-				walk(at+"[*]", c)
-			}
-		default:
-			b, _ := json.Marshal(v)
-			all[at] = string(b)
-		}
-	}
-	walk("", v)
-	return all
-}
 
 // problems returns what is wrong with a file.
 func problems(t testing.TB, text string) Problems {
