@@ -148,6 +148,11 @@ func (o *operator) ExportData(ctx context.Context, r DataSubject) (DataExport, e
 	}
 	slices.SortFunc(out.Tokens, func(a, b TokenInfo) int { return strings.Compare(a.Scope+a.Token, b.Scope+b.Token) })
 	out.Places = places(out.Tokens)
+	for i := range out.Places {
+		if p := &out.Places[i]; p.Agent != "" {
+			p.Agent = o.shown(p.Agent)
+		}
+	}
 	act := auditlog.Act{Kind: auditlog.AuditRead, Action: "data.export", By: o.by, Subject: out.Subject, Change: exported{out.Subject, len(out.Tokens)}}
 	if err := o.cfg.Recorder.Act(act); err != nil {
 		return DataExport{}, asError("the export", err)

@@ -206,10 +206,10 @@ func (s *Step) scopeOf(j *job) string {
 			if j.x.Session != nil {
 				part(name, j.x.Session.ID)
 			} else {
-				part("agent", j.x.Principal.ID) // the modern era has no sessions
+				part("agent", agentOf(j.x)) // the modern era has no sessions
 			}
 		case "agent":
-			part(name, j.x.Principal.ID)
+			part(name, agentOf(j.x))
 		case "server":
 			part(name, j.x.Endpoint)
 		case "purpose":
@@ -218,6 +218,15 @@ func (s *Step) scopeOf(j *job) string {
 	}
 	j.scope = b.String()
 	return j.scope
+}
+
+// agentOf names the caller in a scope, which rows of pseudonyms keep: by
+// pseudonym, so that an agent that is erased is not named there for weeks.
+func agentOf(x *exchange.Exchange) string {
+	if p := x.Principal.Pseudonym; p != "" {
+		return p
+	}
+	return x.Principal.ID
 }
 
 // match says what an answer belongs to, for filters.
