@@ -113,7 +113,7 @@ func TestSuggest(t *testing.T) {
 // known is held to the rules of all tools, and that a list passes.
 func TestUnknownRequestsMeetEveryRule(t *testing.T) {
 	s := parse(t, `filter: [{server: crm, tool: find, keep: [id]}, {server: erp, drop: [id]}]`)
-	for _, method := range []string{"", "GET"} {
+	for _, method := range []string{"", "GET", "subscriptions/listen"} {
 		p := s.For(Match{Server: "crm", Method: method})
 		m := answer(t, `{"content":[],"structuredContent":{"id":1,"x":2}}`)
 		edits, _, err := p.Apply(m.Result(), nil)

@@ -33,17 +33,18 @@ func (s *Set) add(rules []Rule) {
 // tools, resources and prompts yield. Lists and handshakes are not content;
 // other rooms bound them.
 var filtered = map[string]bool{"tools/call": true, "resources/read": true, "prompts/get": true, "tasks/result": true, "tasks/get": true,
-	"tasks/update": true, "tasks/cancel": true, "": true, "GET": true}
+	"tasks/update": true, "tasks/cancel": true, "": true, "GET": true, "subscriptions/listen": true}
 
 // For returns what is to be done with an answer; nil: nothing. Method is that of
-// the request. Where it is not known, as on a stream that is resumed (GET), every
-// rule counts that may be about the server, whatever it says of tools, resources
+// the request. Where it is not known, as on a stream that is resumed (GET) or
+// listened to, every rule counts that may be about the server, whatever it says of
+// tools, resources
 // and methods (TestUnknownRequestsMeetEveryRule).
 func (s *Set) For(m Match) *Plan {
 	if s == nil || !filtered[m.Method] {
 		return nil
 	}
-	unknown := m.Method == "" || m.Method == "GET"
+	unknown := m.Method == "" || m.Method == "GET" || m.Method == "subscriptions/listen"
 	if len(s.broken) > 0 {
 		for _, server := range []string{"", m.Server} {
 			if why := s.broken[server]; why != "" {
