@@ -2,7 +2,7 @@
 # Installs the pinned peers of the interop tests beside this script:
 #   node_modules/      conformance 0.2.0, public servers, TypeScript clients, Node 22
 #   old/node_modules/  conformance 0.1.16
-#   .venv/             the Python SDK
+#   .venv/             the Python SDK, and Cedar in Rust
 # Idempotent: a part is installed again only when its lock file has changed.
 # Without npm or Python it says so and leaves that part out; with CI=true it fails.
 set -eu
@@ -42,5 +42,5 @@ if python3 -c 'import venv, sys; sys.exit(sys.version_info < (3, 10))' >/dev/nul
 		cksum requirements.txt >.venv/.stamp
 	fi
 else
-	missing "Python 3.10 or newer" "the Python client"
+	missing "Python 3.10 or newer" "the Python client and Cedar in Rust"
 fi
