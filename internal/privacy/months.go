@@ -29,9 +29,29 @@ var monthNames = func() [][]string {
 // "fevrier" is read and written back without its accent.
 var plainer = strings.NewReplacer("é", "e", "û", "u", "ä", "a", "É", "E", "Û", "U", "Ä", "A")
 
+// spot is a name's place in the table.
+type spot struct{ line, month int }
+
+// monthSpots finds names as they are spelt, and without capitals and accents: a
+// lower-case "mai" is French, "Mai" is German. The first line wins.
+var monthSpots = func() map[string]spot {
+	out := map[string]spot{}
+	for _, form := range []func(string) string{func(s string) string { return s }, folded} {
+		for l, names := range monthNames {
+			for m, name := range names {
+				if _, known := out[form(name)]; !known {
+					out[form(name)] = spot{l, m + 1}
+				}
+			}
+		}
+	}
+	return out
+}()
+
+func folded(s string) string { return strings.ToLower(plainer.Replace(s)) }
+
 // readMonth finds the month name at the start of s: the line of the table, the
-// month from 1, and how many bytes it has. The longest name wins, so that
-// "Juni" is not "Jun".
+// month from 1, and how many bytes it has. Only whole words are names.
 func readMonth(s string) (line, month, size int) {
 	for i, r := range s {
 		if !unicode.IsLetter(r) || i > 20 {
@@ -39,15 +59,16 @@ func readMonth(s string) (line, month, size int) {
 			break
 		}
 	}
-	folded := strings.ToLower(plainer.Replace(s))
-	for l, names := range monthNames {
-		for m, name := range names {
-			if strings.ToLower(plainer.Replace(name)) == folded && folded != "" {
-				return l, m + 1, len(s)
-			}
+	if len(s) < 3 {
+		return 0, 0, 0
+	}
+	at, ok := monthSpots[s]
+	if !ok {
+		if at, ok = monthSpots[folded(s)]; !ok {
+			return 0, 0, 0
 		}
 	}
-	return 0, 0, 0
+	return at.line, at.month, len(s)
 }
 
 // writeMonth names a month in the form of a name that was read: its language,
