@@ -113,8 +113,8 @@ func TestOursIsNobodys(t *testing.T) {
 	}
 }
 
-// TestShaped: what a schema demands, it gets, or nothing.
-func TestShaped(t *testing.T) {
+// TestC10SchemasAreServed: what a schema demands, it gets, or nothing (C10).
+func TestC10SchemasAreServed(t *testing.T) {
 	p := named(t, "gdpr-minimal")
 	for name, c := range map[string]struct {
 		f     Finding
