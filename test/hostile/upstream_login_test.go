@@ -16,9 +16,9 @@ import (
 	"ostiary.dev/ostiary/test/doortest"
 )
 
-// asked is the authorization server of a guarded tool server: it lets whoever
+// gateAS is the authorization server of a guarded tool server: it lets whoever
 // comes in, and gives a token for a code and its verifier, once.
-type asked struct {
+type gateAS struct {
 	*httptest.Server
 	t *testing.T
 
@@ -28,16 +28,16 @@ type asked struct {
 	tokens int
 }
 
-func newAsked(t *testing.T) *asked {
+func newGateAS(t *testing.T) *gateAS {
 	t.Helper()
-	a := &asked{t: t, codes: map[string]url.Values{}}
+	a := &gateAS{t: t, codes: map[string]url.Values{}}
 	a.Server = httptest.NewServer(a)
 	t.Cleanup(a.Close)
 	return a
 }
 
 // ServeHTTP serves metadata, the page of a person and the token endpoint.
-func (a *asked) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (a *gateAS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch r.URL.Path {
@@ -73,7 +73,7 @@ func (a *asked) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // browse lets the person's browser follow what the command prints, through the
 // authorization server back to the command.
-func (a *asked) browse(t *testing.T, w *site, args ...string) (said string, code int) {
+func (a *gateAS) browse(t *testing.T, w *site, args ...string) (said string, code int) {
 	t.Helper()
 	cmd := w.Command(args...)
 	out, err := cmd.StderrPipe()
@@ -107,7 +107,7 @@ func (a *asked) browse(t *testing.T, w *site, args ...string) (said string, code
 // caller's, callers get nothing of it, and no word of it is in the log (A13,
 // A14). A removed credential ends it.
 func TestServerLogin(t *testing.T) {
-	as := newAsked(t)
+	as := newGateAS(t)
 	up := doortest.NewUpstream(t, doortest.Config{})
 	up.OnEvery(func(c *doortest.Conn, r *doortest.Request) {
 		base := "http://" + up.Addr()
