@@ -85,6 +85,10 @@ type Config struct {
 	// TrustDomains are the outside trust domains whose certificates are taken.
 	TrustDomains []string
 
+	// Listeners returns the hosts that the gateway's own listeners need
+	// certificates for; nil: none.
+	Listeners func() []string
+
 	// RootKey says whether a root key outside the data directory can be used
 	// now. Nil: it lies in the data directory.
 	RootKey func(context.Context) error

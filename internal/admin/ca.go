@@ -179,7 +179,7 @@ func (o *operator) ImportIssuers(_ context.Context, r ImportIssuers) (Done[Autho
 	ca, now := o.cfg.Ring.CA(), o.cfg.Clock.Now()
 	t := &act{kind: "ca.import-issuer", what: "the issuers", Change: r.Change}
 	err := o.change(t, func(store.Store) (any, error) {
-		taken, err := ca.CheckIssuers(r.PEM, now)
+		taken, err := ca.CheckIssuers(r.PEM, o.listeners(), now)
 		if err != nil {
 			return nil, asCAError(err)
 		}
@@ -189,11 +189,19 @@ func (o *operator) ImportIssuers(_ context.Context, r ImportIssuers) (Done[Autho
 		return out, err
 	}
 	if !r.DryRun {
-		if _, err := ca.ImportIssuers(r.PEM, now); err != nil {
+		if _, err := ca.ImportIssuers(r.PEM, o.listeners(), now); err != nil {
 			return out, asCAError(err)
 		}
 	}
 	return Done[AuthorityView]{!r.DryRun, viewAuthority(ca.Describe()), []string{}}, nil
+}
+
+// listeners are the hosts that the gateway's own listeners need certificates for.
+func (o *operator) listeners() []string {
+	if o.cfg.Listeners == nil {
+		return nil
+	}
+	return o.cfg.Listeners()
 }
 
 // asCAError turns an error of the authority into an *Error.

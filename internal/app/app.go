@@ -224,7 +224,7 @@ func (a *App) open(ctx context.Context) error {
 		RevealTwo: func() bool { return a.config.Load().Privacy.Reveal == "two" },
 		Witnesses: a.keeper,
 		Alarm:     a.alarm, Explain: a.explainToken,
-		Policy: a.policyRules, Shadow: a.shadowTrial, Learned: a.learner.Learned, TrustDomains: a.outside().Domains(),
+		Policy: a.policyRules, Shadow: a.shadowTrial, Learned: a.learner.Learned, TrustDomains: a.outside().Domains(), Listeners: a.certified,
 		Passkeys: func() bool { return a.config.Load().Identity.Approvals == "passkey" },
 	})
 	if err != nil {

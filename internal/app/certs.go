@@ -3,6 +3,7 @@ package app
 import (
 	"crypto/tls"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,6 +36,17 @@ func (a *App) issuerHealth() (state, detail string) {
 	return stateOK, "the root is away"
 }
 
+// certified are the hosts that our authority certifies listeners for.
+func (a *App) certified() []string {
+	c := a.config.Load()
+	hosts := listenNames(c.Listeners.Admin.Address)
+	if c.Listeners.Data.TLS.Cert == "" {
+		hosts = append(hosts, c.ServedNames()...)
+	}
+	slices.Sort(hosts)
+	return slices.Compact(hosts)
+}
+
 // issued is a listener's certificate of the gateway's own CA, renewed by use.
 type issued struct {
 	ca    *keys.CA
@@ -55,6 +67,9 @@ func (i *issued) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		return i.cert, nil
 	}
 	c, err := i.ca.IssueServer(i.names, issuedLife, now)
+	if err != nil && i.cert != nil && now.Before(i.cert.Leaf.NotAfter) {
+		return i.cert, nil // readiness tells of issuers that end
+	}
 	if err != nil {
 		return nil, fmt.Errorf("issue a listener's certificate: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -18,14 +19,15 @@ const maxIssuers = 64 << 10
 
 // ImportIssuers takes certificates, in PEM, that the root made elsewhere for the
 // keys of RequestIssuers. Each must be exactly what this gateway would have made
-// itself or narrower; one that is not changes nothing (TestImportRefuses).
-func (c *CA) ImportIssuers(text []byte, now time.Time) ([]IssuerUse, error) {
+// itself or narrower, and that of listeners able to name hosts, the gateway's own;
+// one that is not changes nothing (TestImportRefuses).
+func (c *CA) ImportIssuers(text []byte, hosts []string, now time.Time) ([]IssuerUse, error) {
 	if c.follow {
 		return nil, ErrReadOnly
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	next, err := c.imported(text, now)
+	next, err := c.imported(text, hosts, now)
 	if err != nil {
 		return nil, err
 	}
@@ -48,10 +50,10 @@ func (c *CA) ImportIssuers(text []byte, now time.Time) ([]IssuerUse, error) {
 }
 
 // CheckIssuers returns what ImportIssuers would, and changes nothing.
-func (c *CA) CheckIssuers(text []byte, now time.Time) (taken []IssuerUse, err error) {
+func (c *CA) CheckIssuers(text []byte, hosts []string, now time.Time) (taken []IssuerUse, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	next, err := c.imported(text, now)
+	next, err := c.imported(text, hosts, now)
 	for _, use := range issuerUses {
 		if next[use] != nil {
 			taken = append(taken, use)
@@ -61,7 +63,7 @@ func (c *CA) CheckIssuers(text []byte, now time.Time) (taken []IssuerUse, err er
 }
 
 // imported reads the certificates of waiting keys.
-func (c *CA) imported(text []byte, now time.Time) (map[IssuerUse]*signer, error) {
+func (c *CA) imported(text []byte, hosts []string, now time.Time) (map[IssuerUse]*signer, error) {
 	certs, err := parseCertificates(text)
 	if err != nil {
 		return nil, err
@@ -78,9 +80,34 @@ func (c *CA) imported(text []byte, now time.Time) (map[IssuerUse]*signer, error)
 		if next[use] != nil {
 			return nil, fmt.Errorf("%w: there are two for %s", ErrBadIssuer, use)
 		}
+		if use == ForListeners {
+			if err := c.names(s, hosts, now); err != nil {
+				return nil, fmt.Errorf("%w: it may not name the gateway's own listeners (%s): %w", ErrBadIssuer, strings.Join(hosts, ", "), err)
+			}
+		}
 		next[use] = s
 	}
 	return next, nil
+}
+
+// names returns why an issuer of listeners cannot sign for hosts, by doing so: a
+// gateway that took it would lock everybody out.
+func (c *CA) names(s *signer, hosts []string, now time.Time) error {
+	t := leafTemplate(time.Hour, now)
+	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	addHosts(t, hosts)
+	key, err := newPrivateKey()
+	if err != nil {
+		return err
+	}
+	leaf, err := sign(t, s, key)
+	if err != nil {
+		return err
+	}
+	between := x509.NewCertPool()
+	between.AddCert(s.cert)
+	_, err = leaf.cert.Verify(x509.VerifyOptions{Roots: c.ClientPool(), Intermediates: between, CurrentTime: now, KeyUsages: t.ExtKeyUsage})
+	return err
 }
 
 // matching finds the waiting key that a certificate is for.

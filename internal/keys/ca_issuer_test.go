@@ -261,7 +261,7 @@ func TestOfflineRoot(t *testing.T) {
 	if err != nil || len(made) != 2 {
 		t.Fatal(made, err)
 	}
-	if taken, err := c.ImportIssuers(chain, after); err != nil || len(taken) != 2 {
+	if taken, err := c.ImportIssuers(chain, nil, after); err != nil || len(taken) != 2 {
 		t.Fatal(taken, err)
 	}
 	c = reopen(t, r).CA()
@@ -275,7 +275,7 @@ func TestOfflineRoot(t *testing.T) {
 	if _, err := c.IssueServer([]string{"gw.example.com"}, time.Hour, after); err != nil {
 		t.Error(err)
 	}
-	if _, err := c.ImportIssuers(chain, after); !errors.Is(err, ErrNoRequest) {
+	if _, err := c.ImportIssuers(chain, nil, after); !errors.Is(err, ErrNoRequest) {
 		t.Errorf("imported twice: %v", err)
 	}
 }
@@ -316,7 +316,12 @@ func TestListenerLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.ImportIssuers(chain, epoch); err != nil {
+	for _, own := range [][]string{{"localhost"}, {"gw.example.com", "10.2.0.1"}, {"example.org"}} {
+		if _, err := c.ImportIssuers(chain, own, epoch); !errors.Is(err, ErrBadIssuer) {
+			t.Errorf("an issuer that cannot name our listeners %v: %v", own, err)
+		}
+	}
+	if _, err := c.ImportIssuers(chain, []string{"gw.example.com", "10.1.0.1"}, epoch); err != nil {
 		t.Fatal(err)
 	}
 	for host, allowed := range map[string]bool{"example.com": true, "gw.example.com": true, "10.1.2.3": true,
@@ -396,7 +401,7 @@ func TestImportRefuses(t *testing.T) {
 		if err != nil {
 			continue // Go does not even sign it
 		}
-		if _, err := c.ImportIssuers(certPEM(made.cert.Raw), epoch); !errors.Is(err, ErrBadIssuer) {
+		if _, err := c.ImportIssuers(certPEM(made.cert.Raw), nil, epoch); !errors.Is(err, ErrBadIssuer) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -408,7 +413,7 @@ func TestImportRefuses(t *testing.T) {
 	for name, text := range map[string][]byte{"nothing": nil, "no PEM": []byte("x"), "twice the same": append(certPEM(first.Bytes), certPEM(first.Bytes)...),
 		"three": append(good[:len(good):len(good)], good...), "a tail": append(good[:len(good):len(good)], 'x'), "long": make([]byte, maxIssuers+1),
 		"the root": r.CA().RootPEM(), "one good and one of the root": append(certPEM(first.Bytes), r.CA().RootPEM()...), "requests": requests} {
-		if _, err := c.ImportIssuers(text, epoch); err == nil {
+		if _, err := c.ImportIssuers(text, nil, epoch); err == nil {
 			t.Errorf("%s: imported", name)
 		}
 	}
@@ -418,10 +423,10 @@ func TestImportRefuses(t *testing.T) {
 		}
 	}
 	// One alone is taken; the other one stays and waits.
-	if taken, err := c.ImportIssuers(certPEM(first.Bytes), epoch); err != nil || len(taken) != 1 || taken[0] != ForAgents {
+	if taken, err := c.ImportIssuers(certPEM(first.Bytes), nil, epoch); err != nil || len(taken) != 1 || taken[0] != ForAgents {
 		t.Errorf("%v %v", taken, err)
 	}
-	if taken, err := c.ImportIssuers(rest, epoch); err != nil || len(taken) != 1 || taken[0] != ForListeners {
+	if taken, err := c.ImportIssuers(rest, nil, epoch); err != nil || len(taken) != 1 || taken[0] != ForListeners {
 		t.Errorf("%v %v", taken, err)
 	}
 }
