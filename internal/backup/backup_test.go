@@ -92,6 +92,7 @@ func TestSnapshotIsOfOneMoment(t *testing.T) {
 	}
 }
 
+// TestKeysAreApart (K06): the archive of the data holds no key.
 func TestKeysAreApart(t *testing.T) {
 	w := newWorld(t)
 	ends := w.head().Time.Add(7 * 24 * time.Hour)
