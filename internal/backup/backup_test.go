@@ -92,7 +92,8 @@ func TestSnapshotIsOfOneMoment(t *testing.T) {
 	}
 }
 
-// TestKeysAreApart (K06): the archive of the data holds no key.
+// TestKeysAreApart (K06): keys are an archive of their own, which is not taken
+// for one of data, nor the other way round.
 func TestKeysAreApart(t *testing.T) {
 	w := newWorld(t)
 	ends := w.head().Time.Add(7 * 24 * time.Hour)
