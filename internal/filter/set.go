@@ -38,8 +38,7 @@ var filtered = map[string]bool{"tools/call": true, "resources/read": true, "prom
 // For returns what is to be done with an answer; nil: nothing. Method is that of
 // the request. Where it is not known, as on a stream that is resumed (GET) or
 // listened to, every rule counts that may be about the server, whatever it says of
-// tools, resources
-// and methods (TestUnknownRequestsMeetEveryRule).
+// tools, resources and methods (TestUnknownRequestsMeetEveryRule).
 func (s *Set) For(m Match) *Plan {
 	if s == nil || !filtered[m.Method] {
 		return nil
