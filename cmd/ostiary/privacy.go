@@ -19,6 +19,7 @@ func newPrivacy(c *cli) *cobra.Command {
 type scanFlags struct {
 	profile string
 	format  string
+	fail    bool
 }
 
 func (f *scanFlags) add(cmd *cobra.Command, profile string) {
@@ -32,13 +33,15 @@ func newPrivacyScan(c *cli) *cobra.Command {
 		Use:   "scan [FILE...]",
 		Short: "Scan files or standard input and print types and places, never values",
 		Long: "Scan files, or standard input without one. Offsets count bytes of UTF-8 text, the end is the first\n" +
-			"byte after. A report has types and places only: no value that was found is printed.",
+			"byte after. A report has types and places only: no value that was found is printed. With -o json the\n" +
+			"report is one document for programs.",
 		Args: args(0, -1),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			return c.privacyScan(cmd.Context(), f, given, false)
 		},
 	}
 	f.add(cmd, "all")
+	cmd.Flags().BoolVar(&f.fail, "fail", false, "exit 1 if anything is found, for scripts that must see nothing")
 	return cmd
 }
 

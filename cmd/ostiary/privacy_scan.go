@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"ostiary.dev/ostiary/internal/admin"
 	"ostiary.dev/ostiary/internal/pii"
 	profiles "ostiary.dev/ostiary/internal/privacy"
 )
@@ -39,7 +40,26 @@ type scanJob struct {
 	verdict  func(pii.Type, string) string // nil: the profile is none of the door
 	progress func(done int64)
 	read     int64
+	rows     *[]scanRow // collects a report for programs; nil: lines are printed as they come
+	found    int
 }
+
+// scanRow is one finding of a report for programs.
+type scanRow struct {
+	File   string  `json:"file"`
+	Line   int     `json:"line"`
+	Column int     `json:"column"`
+	Start  int     `json:"start"`
+	End    int     `json:"end"`
+	Type   string  `json:"type"`
+	Sub    string  `json:"sub,omitempty"`
+	Score  float64 `json:"score,omitempty"`
+	Why    string  `json:"why,omitempty"`
+	Act    string  `json:"actions,omitempty"`
+}
+
+// scanColumns are what a table or CSV of a report shows.
+var scanColumns = []string{"file", "line", "column", "type", "sub", "start", "end"}
 
 // privacyScan scans every file, or standard input if none is given.
 func (c *cli) privacyScan(ctx context.Context, f scanFlags, files []string, explain bool) error {
@@ -51,6 +71,9 @@ func (c *cli) privacyScan(ctx context.Context, f scanFlags, files []string, expl
 		return invalid("use text or jsonl", "%q is not a format of privacy scan", f.format)
 	}
 	job := &scanJob{scanner: scanner, out: bufio.NewWriter(c.stdout), explain: explain, verdict: verdict(f.profile), progress: c.progress(files)}
+	if c.output != "" && c.output != "table" && f.format == "text" {
+		job.rows = &[]scanRow{}
+	}
 	if len(files) == 0 {
 		files = []string{"-"}
 	}
@@ -60,7 +83,18 @@ func (c *cli) privacyScan(ctx context.Context, f scanFlags, files []string, expl
 		}
 	}
 	job.progress(-1)
-	return job.out.Flush()
+	if job.rows != nil {
+		if err := c.print(page{kind: "FindingList", columns: scanColumns, items: *job.rows}); err != nil {
+			return err
+		}
+	}
+	if err := job.out.Flush(); err != nil {
+		return err
+	}
+	if f.fail && job.found > 0 {
+		return &admin.Error{Code: admin.Failed, Message: fmt.Sprintf("%d findings", job.found), Fix: "look at the report; without --fail findings are no failure"}
+	}
+	return nil
 }
 
 func scannerFor(profile string) (*pii.Scanner, error) {
@@ -176,6 +210,10 @@ func (j *scanJob) whole(in io.Reader, name string) error {
 		if s.Sub != "" {
 			kind += "/" + s.Sub
 		}
+		if j.rows != nil {
+			*j.rows = append(*j.rows, scanRow{name, line, s.Start - start + 1, s.Start, s.End, s.Type, s.Sub, s.Score, s.Why, s.Act})
+			continue
+		}
 		_, err := fmt.Fprintf(j.out, "%s:%d:%d\t%d-%d\t%s", name, line, s.Start-start+1, s.Start, s.End, kind)
 		if err == nil && j.explain {
 			_, err = fmt.Fprintf(j.out, "\t%.2f\t%s\t%s", s.Score, s.Why, s.Act)
@@ -203,5 +241,6 @@ func (j *scanJob) spans(text []byte) []scanSpan {
 		}
 		out = append(out, p)
 	}
+	j.found += len(out)
 	return out
 }

@@ -50,6 +50,31 @@ func TestPrivacyScanText(t *testing.T) {
 	}
 }
 
+// TestPrivacyScanReport: -o json is one document of types and places, and --fail
+// turns findings into a failure.
+func TestPrivacyScanReport(t *testing.T) {
+	var out bytes.Buffer
+	p := process{args: []string{"privacy", "scan", "--fail", "-o", "json"}, stdin: strings.NewReader("one\nmail jo@example.com\n"), stdout: &out, stderr: &bytes.Buffer{},
+		environ: func(string) (string, bool) { return "", false }}
+	if code := run(context.Background(), p); code != exitOther {
+		t.Errorf("exit %d", code)
+	}
+	var got struct {
+		Kind  string
+		Items []scanRow
+	}
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatalf("%v: %s", err, out.String())
+	}
+	if want := (scanRow{File: "-", Line: 2, Column: 6, Start: 9, End: 23, Type: "EMAIL"}); got.Kind != "FindingList" || len(got.Items) != 1 || got.Items[0] != want {
+		t.Errorf("got %+v", got)
+	}
+	p.stdin, p.stdout = strings.NewReader("nothing here\n"), &bytes.Buffer{}
+	if code := run(context.Background(), p); code != exitOK {
+		t.Errorf("a clean text: exit %d", code)
+	}
+}
+
 // TestPrivacyScanProfiles: secrets-only finds secrets alone.
 func TestPrivacyScanProfiles(t *testing.T) {
 	in := `{"id":"a","text":"jo@example.com ghp_Zk3vT9qLw2Xr8Nf5Bc7Dm1Hs6Jy4Pa0Ue3Gi"}`

@@ -232,6 +232,24 @@ func constant(b []byte, ws []word) bool {
 	return count(b[lo:hi], '_') > 0 || len(ws) == 1 && ws[0].shape == shUpper && lo > 1 && b[lo-1] == ':' && class[b[lo-2]]&cUpper != 0
 }
 
+// strange reports whether words i to j are a name in a text all of a script for
+// which there is no list, or small words alone: what the weights say of these is a
+// guess. A foreign script amid Latin words is another matter.
+func strange(b []byte, ws []word, i, j int) bool {
+	if j == i+1 && ws[i].end-ws[i].start <= 2 && ws[i].shape != shUpper || ws[i].shape == shLower && ws[j-1].shape == shLower && ws[i].end-ws[i].start <= 2 {
+		return true
+	}
+	if b[ws[i].start] < 0xce {
+		return false
+	}
+	for k := range ws {
+		if c := b[ws[k].start]; (k < i || k >= j) && ws[k].shape != shPunct && ws[k].shape != shDigit && c < 0xce {
+			return false
+		}
+	}
+	return true
+}
+
 // kindNamed reports whether the organisation that begins at word i has a legal form
 // or a word such as Bank in its name.
 func kindNamed(ws []word, ts []uint8, i int) bool {
@@ -286,7 +304,7 @@ func (r *run) name(v *view, ws []word, i, j int, kind uint8) {
 	if lo > 1 && v.b[lo-1] == '-' && isDigit(v.b[lo-2]) || hi+1 < len(v.b) && v.b[hi] == '-' && isDigit(v.b[hi+1]) {
 		return // part of a code such as ABC-123-XYZ
 	}
-	if inToken(v.b, lo, hi) || ordinary(v, ws[i:j]) || !cased(v.b, ws[i:j]) || constant(v.b, ws[i:j]) {
+	if inToken(v.b, lo, hi) || ordinary(v, ws[i:j]) || !cased(v.b, ws[i:j]) || constant(v.b, ws[i:j]) || strange(v.b, ws, i, j) {
 		return
 	}
 	score := 0.55
@@ -385,7 +403,7 @@ func groupWord(w []byte) bool {
 		return true
 	}
 	n := len(w)
-	return n > 4 && w[n-1] == 's' && nrpWords[string(w[:n-1])]
+	return n > 4 && w[n-1] == 's' && string(w) != "finns" && nrpWords[string(w[:n-1])]
 }
 
 var nrpWords = wordSet(`afghan african albanian algerian american angolan arab argentinian argentine armenian asian australian austrian
