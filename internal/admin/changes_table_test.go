@@ -172,9 +172,9 @@ var changes = map[string]changing{
 	}},
 }
 
-// changeElsewhere are changes that are several requests and one entry; the test
+// changeElsewhere are changes that are several requests or need two people; the test
 // named looks at it.
-var changeElsewhere = map[string]string{"backup.begin": "TestBackup", "backup.finish": "TestBackup"}
+var changeElsewhere = map[string]string{"backup.begin": "TestBackup", "backup.finish": "TestBackup", "vault.decide": "TestRevealByTwo"}
 
 // loginServer is a prober that also asks an authorization server.
 type loginServer struct{ *prober }
@@ -193,7 +193,7 @@ var readMethods = strings.Fields(`status attach server.list server.get tool.list
 	audit.query audit.follow audit.logs audit.show audit.verify audit.checkpoint audit.prove audit.export audit.entries audit.hashes witness.list
 	policy.check policy.test policy.diff policy.replay policy.schema policy.history policy.show policy.proposals policy.shadow
 	oauth.logins oauth.clients approval.list approval.get bypass.list limit.list filter.list filter.get filter.suggest cert.list cert.crl ca.show kill.list user.list user.get
-	vault.lookup vault.stats data.export`)
+	vault.lookup vault.stats vault.requests data.export`)
 
 var someCredential = SetCredential{CredentialRef: CredentialRef{Server: "wiki"},
 	Settings: oauth.Settings{Grant: oauth.Credentials, Issuer: "https://as.example.com", ClientID: "c", ClientSecret: "s"}}
