@@ -349,3 +349,23 @@ func FuzzProtect(f *testing.F) {
 		}
 	})
 }
+
+// A value for which the schema leaves no room goes with its member, where the
+// schema can do without; privacy.md 4.2.
+func TestMemberGoesWhereNoValueFits(t *testing.T) {
+	definition := `{"name":"find","inputSchema":{"type":"object"},"outputSchema":{"type":"object","properties":{"mail":{"type":"string","pattern":"^[a-z]+[.][a-z]+@example[.]org$"},"n":{"type":"integer"}}}}`
+	w := newWorld(t, privacy.Config{Profile: "hipaa-safe-harbor"}, "token", "")
+	digest, err := registry.CanonicalDigest([]byte(definition))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := w.call(t, `{}`)
+	x.Tool = &registry.Tool{Name: "find", State: registry.ToolApproved, Definition: definition, Digest: digest}
+	got, err := w.answered(t, x, result(`"content":[],"structuredContent":{"mail":"`+mail+`","n":1}`))
+	if err != nil || strings.Contains(got, mail) {
+		t.Fatalf("%v, %s", err, got)
+	}
+	if !strings.Contains(got, `"structuredContent":{"n":1}`) && !strings.Contains(got, `@example.org`) {
+		t.Fatalf("the value does not fit its schema: %s", got)
+	}
+}

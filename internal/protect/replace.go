@@ -1,0 +1,144 @@
+package protect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"ostiary.dev/ostiary/internal/fault"
+	"ostiary.dev/ostiary/internal/privacy"
+	"ostiary.dev/ostiary/internal/vault"
+	"ostiary.dev/ostiary/internal/wire"
+)
+
+// replace sets what takes the place of each finding. All pseudonyms of a message
+// are made in one transaction, which is durable before anything leaves.
+func (s *Step) replace(ctx context.Context, j *job, found []finding) error {
+	shapes := j.shapes()
+	var tokens []*finding
+	for i := range found {
+		f := &found[i]
+		shape := shapes.at(f)
+		if !shape.Free() {
+			f.action = j.p.Shaped(f.action, privacy.Finding{Type: f.typ, Sub: f.sub, Value: f.value, Schema: shape})
+		}
+		switch f.action {
+		case privacy.Block:
+			return refusal(j.where.Toward, []string{string(f.typ)})
+		case privacy.Token:
+			if len(f.value) <= longestToken {
+				tokens = append(tokens, f)
+				continue
+			}
+			f.action = privacy.Redact // a whole encoded run: nobody repeats it
+		case privacy.Drop:
+			if f.key || !f.whole {
+				f.action = privacy.Redact // a part of a text cannot be taken out as a member
+			} else {
+				continue
+			}
+		}
+		text, err := j.p.Transform(f.action, privacy.Finding{Type: f.typ, Sub: f.sub, Value: f.value, Scope: s.scopeOf(j), Schema: shape}, s.c.Secrets)
+		if errors.Is(err, privacy.ErrShape) && f.whole && !f.key && j.where.Toward == privacy.Client {
+			f.action = privacy.Drop // the schema is asked at the end whether it can do without
+			continue
+		}
+		if err != nil {
+			return fault.Wrap(fault.Unscannable, fmt.Errorf("%s of %s: %w", f.action, f.typ, err))
+		}
+		f.text = text
+	}
+	return s.tokens(ctx, j, tokens)
+}
+
+// longestToken is the longest value, in bytes, that a pseudonym stands for.
+const longestToken = 4 << 10
+
+// tokens fills in the pseudonyms, one for each value.
+func (s *Step) tokens(ctx context.Context, j *job, found []*finding) error {
+	if len(found) == 0 {
+		return nil
+	}
+	place := map[vault.Value]int{}
+	var values []vault.Value
+	for _, f := range found {
+		v := vault.Value{Type: string(f.typ), Value: f.value}
+		if _, known := place[v]; !known {
+			place[v] = len(values)
+			values = append(values, v)
+		}
+	}
+	if s.c.Vault == nil {
+		return fault.Wrap(fault.Unscannable, errNoVault)
+	}
+	made, err := s.c.Vault.Hide(ctx, s.scopeOf(j), j.p.Keyed(), values)
+	if err != nil {
+		return fault.Wrap(fault.Unscannable, fmt.Errorf("make pseudonyms: %w", err))
+	}
+	if len(made) != len(values) {
+		return fault.New(fault.Unscannable)
+	}
+	for _, f := range found {
+		f.text = made[place[vault.Value{Type: string(f.typ), Value: f.value}]]
+	}
+	return nil
+}
+
+// splice puts the texts in the places of the findings and of their twins
+// elsewhere in the message.
+func (j *job) splice(m *wire.Message, found []finding) (*wire.Message, error) {
+	found = append(found, twins(m, found)...)
+	slices.SortFunc(found, func(a, b finding) int { return a.start - b.start })
+	gone := map[int]bool{}
+	for _, f := range found {
+		if f.action == privacy.Drop {
+			gone[f.spot] = true
+		}
+	}
+	edits, cut := removals(m, gone)
+	names := map[string]int{}
+	last := -1
+	for _, f := range found {
+		j.count(f.typ, f.action, 1)
+		j.hide(f)
+		if f.action == privacy.Drop || cut.covers(f.start) || f.start < last {
+			continue
+		}
+		edits = append(edits, wire.Edit{Start: f.start, End: f.end, Text: f.written(names)})
+		last = f.end
+	}
+	n, err := m.Rewrite(edits...)
+	if err != nil {
+		return nil, fault.Wrap(fault.Unscannable, fmt.Errorf("the message cannot be written anew: %w", err))
+	}
+	return n, nil
+}
+
+// hide counts what the reader is told about.
+func (j *job) hide(f finding) {
+	if j.hidden == nil {
+		j.hidden = map[string]int{}
+	}
+	j.hidden[string(f.typ)]++
+}
+
+// written is the JSON that takes the finding's place. Names of members stay
+// distinct, so that no two become one.
+func (f *finding) written(names map[string]int) []byte {
+	text := f.text
+	if f.key {
+		if n := names[text]; n > 0 {
+			text = fmt.Sprintf("%s-%d", text, n+1)
+		}
+		names[f.text]++
+	}
+	quoted := wire.Quote(text)
+	if f.number {
+		if v, err := wire.ParseValue([]byte(text), wire.DefaultLimits()); err == nil && v.Kind() == wire.Number {
+			return []byte(text)
+		}
+		return quoted
+	}
+	return quoted[1 : len(quoted)-1]
+}
