@@ -1,6 +1,9 @@
 package pii
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // leastSecret is the length under which nothing is a secret without a key.
 const leastSecret = 8
@@ -40,7 +43,7 @@ func (r *run) json(v *view) bool {
 	mark := len(r.spans)
 	w := walker{r: r, v: v}
 	if r.keys == nil {
-		r.keys = &keyCache{}
+		r.keys = keyCaches.Get().(*keyCache)
 	}
 	w.space()
 	ok := w.value(member{set: v.key}, 0)
@@ -329,20 +332,27 @@ func (r *run) hint(v *view, k *keyInfo, m *member) {
 // unescape undoes JSON's escapes with a map back to the source.
 func unescape(v view) view {
 	b := v.b
-	out := make([]byte, 0, len(b))
-	off := make([]int32, 0, len(b)+1)
+	out := make([]byte, 0, len(b)) // no escape is shorter than what it stands for
+	var off []int32
+	if !v.fixed {
+		off = make([]int32, len(b)+1)
+	}
 	put := func(at int, p ...byte) {
 		for _, c := range p {
-			out, off = append(out, c), append(off, int32(at))
+			if off != nil {
+				off[len(out)] = int32(at)
+			}
+			out = append(out, c)
 		}
 	}
 	for i := 0; i < len(b); {
-		at := v.src(i)
-		if b[i] != '\\' || i+1 >= len(b) {
-			put(at, b[i])
-			i++
+		if j := plainTo(b, i); j > i {
+			v.sources(off, len(out), i, j)
+			out = append(out, b[i:j]...)
+			i = j
 			continue
 		}
+		at := v.src(i)
 		switch c := b[i+1]; c {
 		case 'n', 'r', 't', 'b', 'f':
 			put(at, "\n\r\t\b\f"[indexByte("nrtbf", c)])
@@ -357,9 +367,36 @@ func unescape(v view) view {
 			i += 2
 		}
 	}
-	off = append(off, int32(v.srcEnd(len(b))))
+	if off != nil {
+		off[len(out)] = int32(v.srcEnd(len(b)))
+		off = off[:len(out)+1]
+	}
 	v.b, v.off = out, off
 	return v
+}
+
+// plainTo returns where the run of b from i on ends that holds no escape. A
+// backslash at the end of the text is none.
+func plainTo(b []byte, i int) int {
+	j := bytes.IndexByte(b[i:], '\\')
+	if j < 0 || i+j+1 >= len(b) {
+		return len(b)
+	}
+	return i + j
+}
+
+// sources writes the source offsets of v.b[i:j] to off[n:]; nothing without off.
+func (v *view) sources(off []int32, n, i, j int) {
+	switch {
+	case off == nil:
+	case v.off != nil:
+		copy(off[n:], v.off[i:j])
+	default:
+		first := int32(v.base + i)
+		for k := range off[n : n+j-i] {
+			off[n+k] = first + int32(k)
+		}
+	}
 }
 
 // unicodeEscape reads \uXXXX and a second half of a surrogate pair at b[i]; n is

@@ -1,6 +1,9 @@
 package pii
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"sync"
+)
 
 // mode is how a key's value is judged.
 type mode uint8
@@ -162,6 +165,15 @@ func readKey(raw []byte) keyInfo {
 type keyCache struct {
 	raw  [128][]byte
 	info [128]keyInfo
+}
+
+// keyCaches holds scratch memory between scans, and no key of them.
+var keyCaches = sync.Pool{New: func() any { return new(keyCache) }}
+
+// giveBack forgets the keys, which belong to the text that was scanned.
+func (c *keyCache) giveBack() {
+	clear(c.raw[:])
+	keyCaches.Put(c)
 }
 
 func (c *keyCache) get(raw []byte) *keyInfo {

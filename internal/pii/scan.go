@@ -253,6 +253,10 @@ func (r *run) trigger(v *view, i int) int {
 // finish sorts the spans and removes overlaps: secrets first, then what a check
 // digit or a form proves, then length.
 func (r *run) finish() []Span {
+	if r.keys != nil {
+		r.keys.giveBack()
+		r.keys = nil
+	}
 	r.sweep()
 	if len(r.spans) < 2 {
 		return r.spans
