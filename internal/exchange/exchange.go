@@ -157,6 +157,7 @@ type Exchange struct {
 	Opened   bool          // record: its opening entry is in the log, or on the way
 	Outcome  Outcome       // run
 	Fault    *fault.Error  // run: why it was refused or failed
+	Ended    bool          // run: what let it pass was revoked while it was under way
 	Held     int64         // admit, forward: bytes taken from the budget, given back at the end
 	Release  []func()      // forward: gives buffers back when nothing reads the messages any more
 	BytesIn  int           // admit

@@ -227,8 +227,8 @@ func TestA10SweepEndsARevokedStream(t *testing.T) {
 	w.still = fault.New(fault.Unauthenticated)
 	g.Sweep()
 	<-done
-	if x.Fault == nil || x.Fault.Kind != fault.Unauthenticated {
-		t.Fatalf("fault %v", x.Fault)
+	if x.Fault == nil || x.Fault.Kind != fault.Unauthenticated || !x.Ended {
+		t.Fatalf("fault %v, ended %v", x.Fault, x.Ended)
 	}
 	if g.Active() != 0 {
 		t.Fatal("the exchange is still counted")

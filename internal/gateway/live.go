@@ -82,10 +82,15 @@ func (f *flight) begin(ctx context.Context, x *exchange.Exchange) {
 func (g *Gateway) Sweep() {
 	g.each(func(f *flight) {
 		if err := g.steps.Still(&f.seen); err != nil {
-			f.life.End(err)
+			f.life.End(revoked{err})
 		}
 	})
 }
+
+// revoked is why an exchange under way may not go on.
+type revoked struct{ error }
+
+func (r revoked) Unwrap() error { return r.error }
 
 // EndStreams ends every open stream, for a graceful stop: calls may finish,
 // streams never would.

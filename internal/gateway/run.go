@@ -241,9 +241,11 @@ func (g *Gateway) settle(ctx context.Context, x *exchange.Exchange, err error) {
 		}
 		return
 	}
-	if cause := context.Cause(ctx); cause != nil && !errors.As(err, new(*fault.Error)) {
+	cause := context.Cause(ctx)
+	if cause != nil && !errors.As(err, new(*fault.Error)) {
 		err = cause
 	}
+	x.Ended = errors.As(cause, new(revoked))
 	if errors.Is(err, context.Canceled) {
 		err = fault.Wrap(fault.ClientGone, err)
 	}

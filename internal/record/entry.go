@@ -15,6 +15,10 @@ const (
 	deny  = "deny"
 )
 
+// revokedLive is the reason of a call or stream that was under way when its
+// agent, token, certificate or grant was revoked (A10).
+const revokedLive = "revoked_live"
+
 // Entry is the sealed header part of an entry of the log, as one JSON object.
 // Members are additive only. A closing entry repeats what its opening one says,
 // so that it can be read alone. Names of people and agents are pseudonyms.
@@ -110,6 +114,9 @@ func (e *Entry) end(x *exchange.Exchange, now time.Time) {
 	e.Answer, e.Stream = answerSum(x), x.StreamSum
 	if x.Fault != nil {
 		e.Reason, e.Status = string(x.Fault.Kind), x.Fault.Status()
+	}
+	if x.Ended {
+		e.Reason = revokedLive // the caller is told what a new call would be
 	}
 	if e.Decision == deny && x.Decision.Kind != "" { // the caller was told less
 		e.Reason = string(x.Decision.Kind)

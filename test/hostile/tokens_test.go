@@ -38,7 +38,7 @@ func TestA10ExpiryUnderWay(t *testing.T) {
 	}
 	for _, method := range []string{"tools/call", "subscriptions/listen"} {
 		w.AwaitRecord("the end of "+method, func(r doortest.Record) bool {
-			return r.Method == method && r.Decision == "allow" && r.Reason == "unauthenticated"
+			return r.Method == method && r.Decision == "allow" && r.Reason == "revoked_live"
 		})
 	}
 }
