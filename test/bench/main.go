@@ -27,6 +27,7 @@ import (
 
 type bench struct {
 	dir, bin, gateway string
+	profile           string // of privacy; "" = as init writes it
 	processes         []*exec.Cmd
 	cleanup           []func()
 }
@@ -43,6 +44,7 @@ func main() {
 	protocol := flag.String("protocol", "2025-11-25", "MCP version")
 	streams := flag.Int("streams", 0, "instead: open this many idle listen streams and print the gateway's memory")
 	agents := flag.Int("agents", 320, "agents that hold them")
+	profile := flag.String("profile", "", "privacy profile of the gateway, for an agent in the zone token; default: as init writes it")
 	unwaited := flag.Bool("unwaited", false, "instead: compare with a build whose calls do not wait for the log, reads and writes")
 	flag.Parse()
 	if *streams > 0 {
@@ -60,7 +62,7 @@ func main() {
 	if *harness == "" {
 		log.Fatal("bench: -harness DIR is needed")
 	}
-	b := &bench{gateway: *gateway}
+	b := &bench{gateway: *gateway, profile: *profile}
 	if *unwaited {
 		err := b.unwaited(*harness, *rounds, *conns, *dur)
 		b.stop()
@@ -153,6 +155,9 @@ func (b *bench) start() (*targets, error) {
 			return nil, err
 		}
 	}
+	if err := b.private(d); err != nil {
+		return nil, err
+	}
 	pid, err := b.background(data, b.gateway, "up", "--dir", d)
 	if err != nil {
 		return nil, err
@@ -163,6 +168,26 @@ func (b *bench) start() (*targets, error) {
 		gateway: []string{"-url", "https://" + data + "/s/bench/mcp", "-ca", filepath.Join(out, "ca.pem"), "-bearer", "@" + filepath.Join(out, "token"), "-pid", strconv.Itoa(pid)},
 		pid:     pid,
 	}, nil
+}
+
+// private sets the privacy profile, if one is asked for.
+func (b *bench) private(dir string) error {
+	if b.profile == "" {
+		return nil
+	}
+	file := filepath.Join(dir, "ostiary.yaml")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	changed := strings.Replace(string(text), "profile: secrets-only", "profile: "+b.profile, 1)
+	if changed == string(text) {
+		return fmt.Errorf("%s names no profile", file)
+	}
+	if err := os.WriteFile(file, []byte(changed), 0o600); err != nil {
+		return err
+	}
+	return b.once(b.gateway, "agent", "set", "load", "--zone", "token", "--dir", dir)
 }
 
 // figures is what load prints, as far as it is used here.
