@@ -369,3 +369,13 @@ func TestMemberGoesWhereNoValueFits(t *testing.T) {
 		t.Fatalf("the value does not fit its schema: %s", got)
 	}
 }
+
+// What goes with its member does not stay in the text beside it.
+func TestTwinsOfWhatIsTakenOutAreHidden(t *testing.T) {
+	w := newWorld(t, privacy.Config{Profile: "own", Profiles: map[string]privacy.Custom{"own": {Extends: "gdpr-minimal",
+		Rules: []privacy.Rule{{Types: []string{"PASSPORT"}, Action: "drop"}}}}}, "token", "")
+	got, err := w.answered(t, w.call(t, `{}`), result(`"content":[{"type":"text","text":"row C01X00T47"}],"structuredContent":{"passport_no":"C01X00T47","n":1}`))
+	if err != nil || strings.Contains(got, "C01X00T47") || !strings.Contains(got, `"row [PASSPORT]"`) || !strings.Contains(got, `"structuredContent":{"n":1}`) {
+		t.Fatalf("%v, %s", err, got)
+	}
+}

@@ -52,6 +52,9 @@ func twins(m *wire.Message, found []finding) []finding {
 				break
 			}
 			twin := *f
+			if f.action == privacy.Drop { // a part of a text cannot be taken out as a member
+				twin.action, twin.text = privacy.Redact, "["+string(f.typ)+"]"
+			}
 			twin.start, twin.end, twin.key, twin.number, twin.path = at, at+size, spot.Key, false, path
 			out = append(out, twin)
 			at += size
@@ -77,7 +80,7 @@ func newWanted(raw []byte, found []finding) *wanted {
 	w := &wanted{by: map[uint32][]needle{}}
 	for i := range found {
 		f := &found[i]
-		if f.text == "" || f.action == privacy.Drop || f.end-f.start < leastTwin {
+		if f.end-f.start < leastTwin {
 			continue
 		}
 		stands := raw[f.start:f.end]
