@@ -2,6 +2,7 @@ package keys
 
 import (
 	"bytes"
+	"crypto/fips140"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -206,6 +207,9 @@ func TestTrustDomain(t *testing.T) {
 // offline exports the root of a new gateway and removes its key.
 func offline(t *testing.T) (*Ring, *OfflineRoot) {
 	t.Helper()
+	if fips140.Enforced() {
+		t.Skip("strict mode exports no root (TestK06ExportedRoot)")
+	}
 	r := newTestRing(t)
 	identity, to, err := NewRecovery()
 	if err != nil {
@@ -437,6 +441,12 @@ func TestK06ExportedRoot(t *testing.T) {
 	c := newTestRing(t).CA()
 	phrase := []byte("a passphrase of some length")
 	sealed, err := c.exportRoot(Sealing{Passphrase: phrase}, Options{factor: 10})
+	if fips140.Enforced() { // age's primitives are not those of the module
+		if err == nil {
+			t.Error("a root is sealed in strict mode")
+		}
+		return
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
