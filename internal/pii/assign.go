@@ -219,7 +219,7 @@ func keyBefore(w string) bool {
 func notSecret(w string) bool {
 	switch w {
 	case "nr", "no", "number", "nummer", "tokens", "count", "type", "limit", "max", "min", "url", "uri", "path", "file", "expires", "expiry", "length", "page", "next",
-		"cursor", "continuation", "policy", "hint", "reset", "usage", "budget", "prompt", "completion", "at", "field", "label", "hash", "public", "pub", "endpoint", "size", "header", "author", "name", "total":
+		"cursor", "continuation", "progress", "sync", "pagination", "delta", "resume", "policy", "hint", "reset", "usage", "budget", "prompt", "completion", "at", "field", "label", "hash", "public", "pub", "endpoint", "size", "header", "author", "name", "total":
 		return true
 	}
 	return false

@@ -32,7 +32,7 @@ func (s *Step) place(j *job, m *wire.Message, spans []pii.Span) ([]finding, erro
 			if path == "" {
 				path = spot.Path()
 			}
-			if touches(ours, sp) || opaque(path) && !spot.Key {
+			if touches(ours, sp) || opaque(path) && !spot.Key || handle(path) && !j.byForm(spot.Value) {
 				continue
 			}
 			f, err := j.finding(raw, spot, sp, path)
@@ -50,6 +50,9 @@ func (s *Step) place(j *job, m *wire.Message, spans []pii.Span) ([]finding, erro
 	}
 	return found, nil
 }
+
+// byForm reports whether there is a finding in a value without its key.
+func (j *job) byForm(v wire.Value) bool { return len(j.p.Scanner().Scan(v.Raw())) > 0 }
 
 // touches reports whether a span lies in one of our pseudonyms: those pass.
 func touches(ours [][2]int, sp pii.Span) bool {

@@ -19,6 +19,17 @@ func fixed(path string) bool {
 	return strings.HasPrefix(path, "params._meta.io.modelcontextprotocol/") || strings.HasPrefix(path, "result._meta.io.modelcontextprotocol/")
 }
 
+// handle reports whether a value ties a message to another one, whatever its key
+// sounds like: a progress token is no token of access. Only its form can say that
+// it is more than that.
+func handle(path string) bool {
+	switch path {
+	case "id", "params.requestId", "params.progressToken", "params._meta.progressToken":
+		return true
+	}
+	return false
+}
+
 // opaque reports whether a value is nobody's to read but the one's who made it.
 // It travels byte for byte; admit seals it before a client sees it.
 func opaque(path string) bool {

@@ -242,3 +242,21 @@ func TestC13OperatorsChoiceOnFailure(t *testing.T) {
 		t.Fatalf("a request that could not be examined: %v", err)
 	}
 }
+
+// A progress token is named like a secret and is none; a secret in its place is
+// one all the same.
+func TestProgressTokensPass(t *testing.T) {
+	w := newWorld(t, secretsOnly, "", "")
+	for _, token := range []string{`"progress-test-1764418"`, `"t-9007199254740993"`, `7`} {
+		x := w.ask(t, "tools/call", `{"name":"find","arguments":{"pageToken":"CiAKGjBpNDd2Nmp2Zml2cXRwYjBpOXA","syncToken":"CPDAlvWDx70CEPDAlvWDx70CGAU"},"_meta":{"progressToken":`+token+`}}`)
+		before := x.Request
+		if err := w.Request(t.Context(), x); err != nil || x.Request != before {
+			t.Fatalf("%s: %v", token, err)
+		}
+		text := `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":` + token + `,"progress":1}}`
+		if got, err := w.answered(t, x, text); err != nil || got != text {
+			t.Fatalf("%s: %v, %s", token, err, got)
+		}
+	}
+	wantBlocked(t, w.Request(t.Context(), w.ask(t, "tools/call", `{"name":"find","arguments":{},"_meta":{"progressToken":"`+secret+`"}}`)))
+}
