@@ -198,7 +198,7 @@ func TestT02OutsideLeaves(t *testing.T) {
 	o := newOutside(t)
 	small, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	two := func(c *x509.Certificate) { c.URIs = append(c.URIs, c.URIs[0]) }
 	for name, leaf := range map[string]*x509.Certificate{
@@ -300,7 +300,7 @@ func TestParseBundle(t *testing.T) {
 	}
 	small, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	weak := a.sign(&x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}, &small.PublicKey)
 	leaf := a.svid(robotID, nil)
