@@ -31,6 +31,9 @@ type PrivacyConfig struct {
 	// Restore names the servers, of the zone clear, for which pseudonyms in
 	// arguments are turned back. Default: none.
 	Restore []RestoreConfig `yaml:"restore" reload:"hot"`
+	// Subjects name the members that say whom a record is about, so that what is
+	// hidden of a person can be erased together. Default: none.
+	Subjects []SubjectConfig `yaml:"subjects" reload:"hot"`
 	// Reveal is how many people it takes to reveal the value behind a pseudonym:
 	// one, or two, of whom the second agrees to what the first asked for.
 	// Default: one.
@@ -103,4 +106,22 @@ type RestoreConfig struct {
 	Paths []string `yaml:"paths" required:"true"`
 	// Types are the types that are turned back. Default: all but SECRET.
 	Types []string `yaml:"types"`
+}
+
+// SubjectConfig names members that hold the id of a person whom data is about.
+// All that is found in the same record belongs to that person.
+type SubjectConfig struct {
+	// Kind says what the ids are of, such as patient. privacy subject erase
+	// --subject takes kind:id.
+	Kind string `yaml:"kind" required:"true"`
+	// Servers are names of servers.
+	Servers []string `yaml:"servers" required:"true"`
+	// Tools are names of tools. Default: all.
+	Tools []string `yaml:"tools"`
+	// Paths are places below the arguments, the structured result, or a text that
+	// is JSON, such as patients[*].id.
+	Paths []string `yaml:"paths" required:"true"`
+	// Up is how many objects and arrays above the member's own object the record
+	// is. Default: 0, the object that holds the member.
+	Up int `yaml:"up" min:"0" max:"8"`
 }

@@ -39,6 +39,9 @@ func (c *PrivacyConfig) compiled(year func() int) (*privacy.Profile, error) {
 	for _, r := range c.Restore {
 		out.Restore = append(out.Restore, privacy.RestoreRule{Servers: r.Servers, Tools: r.Tools, Purposes: r.Purposes, Paths: r.Paths, Types: r.Types})
 	}
+	for _, r := range c.Subjects {
+		out.Subjects = append(out.Subjects, privacy.SubjectRule(r))
+	}
 	return privacy.Compile(out)
 }
 

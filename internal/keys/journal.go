@@ -71,15 +71,20 @@ func writeJournal(path string, key *dek, all []*subjectEntry) (*journal, error) 
 	return &journal{path: path, key: key, last: mac, size: int64(len(out))}, rewriteFile(path, out)
 }
 
-// append writes one more line and waits until it is on stable storage. A line
+// append writes more lines and waits until they are on stable storage. A line
 // that could be there or not puts the file in doubt until it is opened again.
-func (j *journal) append(e *subjectEntry) error {
+func (j *journal) append(all ...*subjectEntry) error {
 	if j.err != nil {
 		return fmt.Errorf("write subjects: an earlier write failed: %w", j.err)
 	}
-	text, mac, err := line(j.key, j.last, e)
-	if err != nil {
-		return err
+	var text []byte
+	mac := j.last
+	for _, e := range all {
+		one, next, err := line(j.key, mac, e)
+		if err != nil {
+			return err
+		}
+		text, mac = append(text, one...), next
 	}
 	f, err := os.OpenFile(j.path, os.O_WRONLY, 0)
 	if err != nil {

@@ -52,19 +52,31 @@ func (r *Ring) Subject(name string) (Subject, error) {
 	if s, ok := r.FindSubject(name); ok {
 		return s, nil
 	}
-	if name == "" || len(name) > maxSubject {
-		return Subject{}, fmt.Errorf("%w: it has 1 to %d bytes", ErrSubject, maxSubject)
+	all, err := r.Subjects([]string{name})
+	if err != nil {
+		return Subject{}, err
+	}
+	return all[0], nil
+}
+
+// Subjects returns the subjects of names and makes those that are not there, in
+// one write to stable storage.
+func (r *Ring) Subjects(names []string) ([]Subject, error) {
+	for _, name := range names {
+		if name == "" || len(name) > maxSubject {
+			return nil, fmt.Errorf("%w: it has 1 to %d bytes", ErrSubject, maxSubject)
+		}
 	}
 	if r.readOnly {
-		return Subject{}, ErrReadOnly
+		return nil, ErrReadOnly
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s, err := r.subjects.create(name, r.state.Load().current(Subjects), clock.Clock{}.Now().UTC().Truncate(time.Second))
+	all, err := r.subjects.create(names, r.state.Load().current(Subjects), clock.Clock{}.Now().UTC().Truncate(time.Second))
 	if err != nil {
-		return Subject{}, fmt.Errorf("make a subject: %w", err)
+		return nil, fmt.Errorf("make a subject: %w", err)
 	}
-	return s, nil
+	return all, nil
 }
 
 // FindSubject returns the subject of a name, if there is one.

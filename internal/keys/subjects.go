@@ -156,29 +156,61 @@ func (s *subjects) info(keyID string) (Info, bool) {
 		Created: instant(e.Created), Pseudonym: e.Pseudonym}, true
 }
 
-// create makes a subject; the caller holds the ring's lock.
-func (s *subjects) create(name string, above *dek, now time.Time) (Subject, error) {
+// create makes the subjects that are not there, in one write; the caller holds
+// the ring's lock.
+func (s *subjects) create(names []string, above *dek, now time.Time) ([]Subject, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	all, fresh := make([]*subjectEntry, len(names)), []*subjectEntry(nil)
+	made := map[string]*subjectEntry{}
+	for i, name := range names {
+		e, err := s.living(name)
+		if err != nil {
+			return nil, err
+		}
+		if e == nil {
+			e = made[name]
+		}
+		if e == nil {
+			if e, err = newEntry(name, above, now); err != nil {
+				return nil, err
+			}
+			made[name], fresh = e, append(fresh, e)
+		}
+		all[i] = e
+	}
+	if len(fresh) > 0 {
+		if err := s.file.append(fresh...); err != nil {
+			return nil, err
+		}
+	}
+	for _, e := range fresh {
+		s.add(e)
+	}
+	out := make([]Subject, len(all))
+	for i, e := range all {
+		var err error
+		if out[i], err = e.open(s.above); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// living returns the entry of a name, nil if there is none, and ErrErasing while
+// it is being erased. The caller holds the lock.
+func (s *subjects) living(name string) (*subjectEntry, error) {
 	for _, v := range s.above {
 		e := s.index[blind(v.key, subjectPurpose, name)]
 		if e == nil {
 			continue
 		}
 		if s.doomed[e.Pseudonym] {
-			return Subject{}, ErrErasing
+			return nil, ErrErasing
 		}
-		return e.open(s.above)
+		return e, nil
 	}
-	e, err := newEntry(name, above, now)
-	if err != nil {
-		return Subject{}, err
-	}
-	if err := s.file.append(e); err != nil {
-		return Subject{}, err
-	}
-	s.add(e)
-	return e.open(s.above)
+	return nil, nil
 }
 
 func (s *subjects) condemn(pseudonym string) {

@@ -64,7 +64,7 @@ func Compile(cfg Config) (*Profile, error) {
 	c.patterns()
 	c.plain()
 	p := &Profile{cfg: cfg, patterns: c.names}
-	p.restore = c.restores()
+	p.restore, p.subjects = c.restores(), c.subjects()
 	all := c.profiles()
 	if chosen := all[cfg.Profile]; chosen != nil {
 		p.base, p.keyed, p.fixed = chosen.base, chosen.keyed, chosen.fixed

@@ -17,6 +17,7 @@ type Config struct {
 	Scope    []string        // "tenant", "session", "agent", "server", "purpose"; the profile's if empty
 	Expiry   time.Duration   // of pseudonyms; 0 is the vault's own
 	Restore  []RestoreRule
+	Subjects []SubjectRule
 	Year     func() int // the current year; nil is the year of this code, which ages
 }
 

@@ -16,6 +16,7 @@ type Profile struct {
 	rules    map[pii.Type][]*rule // the first one that matches decides
 	ordered  []*rule              // every rule once, as written
 	restore  []restore
+	subjects []subject
 	patterns map[string]bool
 	scanner  *pii.Scanner
 	compiled expressions

@@ -24,6 +24,7 @@ type finding struct {
 	whole      bool   // the finding is all of its spot
 	spot       int    // where the spot begins
 	text       string // what takes its place
+	subject    string // whom it is about; "" when nobody knows
 }
 
 // maxFindings bounds what is done to one message; a message with more is
@@ -57,6 +58,7 @@ func (s *Step) hide(ctx context.Context, j *job, m *wire.Message) (*wire.Message
 	if len(found) == 0 {
 		return m, nil
 	}
+	j.whose(m, found)
 	if err := s.replace(ctx, j, found); err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ func (s *Step) replace(ctx context.Context, j *job, found []finding) error {
 				continue
 			}
 		}
-		text, err := j.p.Transform(f.action, privacy.Finding{Type: f.typ, Sub: f.sub, Value: f.value, Scope: s.scopeOf(j), Schema: shape}, s.c.Secrets)
+		text, err := j.p.Transform(f.action, privacy.Finding{Type: f.typ, Sub: f.sub, Value: f.value, Scope: s.scopeOf(j), Subject: f.subject, Schema: shape}, s.c.Secrets)
 		if errors.Is(err, privacy.ErrShape) && f.whole && !f.key && j.where.Toward == privacy.Client {
 			f.action = privacy.Drop // the schema is asked at the end whether it can do without
 			continue
@@ -64,9 +64,13 @@ func (s *Step) tokens(ctx context.Context, j *job, found []*finding) error {
 	var values []vault.Value
 	for _, f := range found {
 		v := vault.Value{Type: string(f.typ), Value: f.value}
-		if _, known := place[v]; !known {
-			place[v] = len(values)
-			values = append(values, v)
+		at, known := place[v]
+		if !known {
+			at = len(values)
+			place[v], values = at, append(values, v)
+		}
+		if values[at].Subject == "" {
+			values[at].Subject = f.subject
 		}
 	}
 	if s.c.Vault == nil {

@@ -59,8 +59,8 @@ func (c *cache) len() int {
 }
 
 // token returns the token of the value with that index, unless its row is due to
-// be renewed.
-func (c *cache) token(index string, now time.Time) (string, bool) {
+// be renewed, or is nobody's while the value is known to be somebody's.
+func (c *cache) token(index, subject string, now time.Time) (string, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	at, ok := c.values[index]
@@ -68,7 +68,7 @@ func (c *cache) token(index string, now time.Time) (string, bool) {
 		return "", false
 	}
 	e, _ := at.Value.(*entry)
-	if !now.Before(e.renew) {
+	if !now.Before(e.renew) || subject != "" && e.value.Subject == "" {
 		return "", false
 	}
 	c.order.MoveToFront(at)

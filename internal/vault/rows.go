@@ -2,6 +2,7 @@ package vault
 
 import (
 	"encoding/binary"
+	"fmt"
 	"strings"
 	"time"
 
@@ -61,20 +62,42 @@ func (v *Vault) tokenName(scope, token string) string {
 	return byToken + v.cfg.Keys.Index(Kind, string(append(append(name, scope...), token...)))
 }
 
-// subjectOf returns the pseudonym of a data subject, which it makes when there is
-// none.
+// know makes the data subjects of values that are not there yet, in one write.
+func (v *Vault) know(items []*item) error {
+	var names []string
+	seen := map[string]bool{"": true}
+	for _, it := range items {
+		if seen[it.value.Subject] {
+			continue
+		}
+		seen[it.value.Subject] = true
+		name := keys.DataSubject + it.value.Subject
+		if _, ok := v.cfg.Keys.FindSubject(name); !ok {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 || v.cfg.ReadOnly {
+		return nil
+	}
+	if _, err := v.cfg.Keys.Subjects(names); err != nil {
+		return fmt.Errorf("data subject: %w", err)
+	}
+	return nil
+}
+
+// subjectOf returns the pseudonym of a data subject, which know has made.
 func (v *Vault) subjectOf(name string) (string, error) {
 	if name == "" {
 		return "", nil
 	}
-	if s, ok := v.cfg.Keys.FindSubject(keys.DataSubject + name); ok {
+	s, ok := v.cfg.Keys.FindSubject(keys.DataSubject + name)
+	switch {
+	case ok:
 		return s.Pseudonym, nil
-	}
-	if v.cfg.ReadOnly {
+	case v.cfg.ReadOnly:
 		return "", ErrReadOnly
 	}
-	s, err := v.cfg.Keys.Subject(keys.DataSubject + name)
-	return s.Pseudonym, err
+	return "", fmt.Errorf("data subject: %w", ErrConflict) // it was erased meanwhile
 }
 
 // subjectName is the opposite; "" for one that was erased.

@@ -61,7 +61,7 @@ type Keys interface {
 	ValueIndexes(scope, typ, value string) ([]string, error)
 	SealPseudonym(keys.PseudonymPlace, []byte) ([]byte, error)
 	OpenPseudonym(keys.PseudonymPlace, []byte) ([]byte, error)
-	Subject(name string) (keys.Subject, error)
+	Subjects(names []string) ([]keys.Subject, error)
 	FindSubject(name string) (keys.Subject, bool)
 	SubjectOf(pseudonym string) (keys.Subject, bool)
 }
@@ -125,7 +125,7 @@ func (v *Vault) Hide(ctx context.Context, scope string, keyed bool, values []Val
 	now := v.cfg.Clock.Now()
 	var missing []*item
 	for _, it := range items {
-		if token, ok := v.cache.token(it.index, now); ok {
+		if token, ok := v.cache.token(it.index, it.value.Subject, now); ok {
 			it.token = token
 			v.reused.Add(1)
 			continue

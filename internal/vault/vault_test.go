@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"ostiary.dev/ostiary/internal/keys"
 	"ostiary.dev/ostiary/internal/vault"
 )
 
@@ -312,5 +313,77 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 	if n := w.Counts().Cached; n != 10 {
 		t.Errorf("%d are cached", n)
+	}
+}
+
+// TestValueIsAdopted: a value that was met first where nobody knew whose it is
+// goes with the subject that it turns out to be about, and keeps its token. One
+// that is somebody's already stays theirs.
+func TestValueIsAdopted(t *testing.T) {
+	both(t, func(t *testing.T, keyed bool) {
+		for _, cached := range []bool{true, false} {
+			w := newWorld(t, vault.Config{})
+			hide := func(subject string) string {
+				t.Helper()
+				if !cached {
+					w.Forget()
+				}
+				tokens, err := w.Hide(t.Context(), "s", keyed, []vault.Value{{Type: "EMAIL", Value: "anna@example.org", Subject: subject}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return tokens[0]
+			}
+			token := hide("")
+			for _, subject := range []string{"patient:1", "", "patient:2"} {
+				if again := hide(subject); again != token {
+					t.Errorf("cached %v, subject %q: %s became %s", cached, subject, token, again)
+				}
+				if got := w.restore("s", token)[0]; got.Value != "anna@example.org" || got.Subject != "patient:1" {
+					t.Errorf("cached %v, subject %q: %#v of %q", cached, subject, got, got.Subject)
+				}
+			}
+			s, ok := w.ring.FindSubject(keys.DataSubject + "patient:1")
+			if !ok {
+				t.Fatal("there is no subject")
+			}
+			if found, err := w.OfSubject(t.Context(), s.Pseudonym); err != nil || len(found) != 1 {
+				t.Errorf("%d tokens, %v", len(found), err)
+			}
+			if _, err := w.ring.Condemn(s.KeyID()); err != nil {
+				t.Fatal(err)
+			}
+			w.Forget()
+			if got := w.restore("s", token)[0]; got != (vault.Value{}) {
+				t.Errorf("cached %v: the value outlives its subject's key", cached)
+			}
+		}
+	})
+}
+
+// TestSubjectsOfOneCall: a value that comes twice, once with its subject, is the
+// subject's, in whichever order; many new subjects are written at once.
+func TestSubjectsOfOneCall(t *testing.T) {
+	w := newWorld(t, vault.Config{})
+	in := []vault.Value{{Type: "EMAIL", Value: "anna@example.org"}, {Type: "EMAIL", Value: "anna@example.org", Subject: "patient:1"}}
+	for i := range 500 {
+		in = append(in, vault.Value{Type: "EMAIL", Value: fmt.Sprintf("u%d@example.org", i), Subject: fmt.Sprintf("patient:%d", i)})
+	}
+	tokens, err := w.Hide(t.Context(), "s", false, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Forget()
+	for i, v := range w.restore("s", tokens...) {
+		want := in[i].Subject
+		if i == 0 {
+			want = "patient:1"
+		}
+		if v.Value != in[i].Value || v.Subject != want {
+			t.Fatalf("%d: %q of %q, not of %q", i, v.Value, v.Subject, want)
+		}
+	}
+	if w.rows.writes != 1 {
+		t.Errorf("%d writes", w.rows.writes)
 	}
 }

@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"ostiary.dev/ostiary/internal/keys"
@@ -115,10 +114,10 @@ func (v *Vault) commit(items []*item) error {
 	var err error
 	for range attempts {
 		var p *plan
-		if p, err = v.plan(items); err != nil {
+		if err = v.know(items); err != nil {
 			return err
 		}
-		if len(p.rows) > 0 {
+		if p, err = v.plan(items); err == nil && len(p.rows) > 0 {
 			err = v.cfg.Rows.PutPseudonyms(p.rows)
 		}
 		if err == nil {
@@ -142,10 +141,17 @@ type plan struct {
 
 func (v *Vault) plan(items []*item) (*plan, error) {
 	p := &plan{tokens: map[string]entry{}, seen: v.cache.now()}
+	owners := map[string]string{}
+	for _, it := range items {
+		if it.value.Subject != "" && owners[it.index] == "" {
+			owners[it.index] = it.value.Subject
+		}
+	}
 	for _, it := range items {
 		if _, done := p.tokens[it.index]; done {
 			continue
 		}
+		it.value.Subject = owners[it.index]
 		if err := v.decide(p, it); err != nil {
 			return nil, err
 		}
@@ -177,6 +183,11 @@ func (v *Vault) decide(p *plan, it *item) error {
 		return v.replace(p, it, row)
 	}
 	it.value.Value = string(plain) // as it was first written
+	if row.Subject != "" {
+		it.value.Subject = v.subjectName(row.Subject) // whose it was first
+	} else if it.value.Subject != "" && !v.cfg.ReadOnly {
+		return v.adopt(p, it, row)
+	}
 	if !now.Before(v.renewal(row.Expires)) {
 		return v.renew(p, it, row)
 	}
@@ -206,7 +217,7 @@ func (v *Vault) make(p *plan, it *item, value, token int64) error {
 		Made: now, Expires: now.Add(v.cfg.Expiry())}
 	var err error
 	if row.Subject, err = v.subjectOf(it.value.Subject); err != nil {
-		return fmt.Errorf("data subject: %w", err)
+		return err
 	}
 	if row.Sealed, err = v.cfg.Keys.SealPseudonym(row.place(), []byte(it.value.Value)); err != nil {
 		return err
@@ -247,6 +258,20 @@ func (v *Vault) renew(p *plan, it *item, row Row) error {
 	p.rows = append(p.rows, row)
 	p.keep(it, row, v.renewal(row.Expires))
 	return nil
+}
+
+// adopt gives a value that was nobody's to the subject that it is now known to be
+// about: its erasure must take it, whenever it was met first
+// (TestValueIsAdopted).
+func (v *Vault) adopt(p *plan, it *item, row Row) error {
+	var err error
+	if row.Subject, err = v.subjectOf(it.value.Subject); err != nil {
+		return err
+	}
+	if row.Sealed, err = v.cfg.Keys.SealPseudonym(row.place(), []byte(it.value.Value)); err != nil {
+		return err
+	}
+	return v.renew(p, it, row)
 }
 
 // settle hands the tokens out, which are stored now.

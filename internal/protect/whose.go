@@ -1,0 +1,243 @@
+package protect
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"ostiary.dev/ostiary/internal/privacy"
+	"ostiary.dev/ostiary/internal/vault"
+	"ostiary.dev/ostiary/internal/wire"
+)
+
+// maxRecords bounds the records of one message. What lies in further ones is
+// nobody's that is known.
+const maxRecords = 1 << 16
+
+// record is a part of a message that is about one person.
+type record struct {
+	start, end int    // bytes of the message
+	rule       int    // that found it; the first one counts
+	subject    string // "" where one rule names two people
+}
+
+// whose says of each finding whom it is about, where the profile tells which
+// members name somebody. What stands in no record is about the one person whom
+// the message names, if it is one. Nothing is read where nothing is told.
+func (j *job) whose(m *wire.Message, found []finding) {
+	about := j.p.About(j.where.Server, j.where.Tool)
+	if !about.Exists() || len(found) == 0 {
+		return
+	}
+	w := census{about: about}
+	w.message(m)
+	all := w.sorted()
+	if len(all) == 0 {
+		return
+	}
+	only := all[0].subject
+	for _, r := range all {
+		if r.subject != only {
+			only = ""
+		}
+	}
+	order := make([]*finding, len(found))
+	for i := range found {
+		order[i] = &found[i]
+	}
+	slices.SortFunc(order, func(a, b *finding) int { return a.start - b.start })
+	var around []record // the records that hold the place, the innermost last
+	for _, f := range order {
+		for len(all) > 0 && all[0].start <= f.start {
+			around, all = append(around, all[0]), all[1:]
+		}
+		around = slices.DeleteFunc(around, func(r record) bool { return r.end <= f.start })
+		if f.subject = only; len(around) > 0 {
+			f.subject = around[len(around)-1].subject
+		}
+	}
+}
+
+// census gathers the records of a message.
+type census struct {
+	about   privacy.About
+	records []record
+	path    []byte
+	above   []wire.Value // objects and arrays around the place
+	place   func(v wire.Value) (start, end int)
+}
+
+// message reads the arguments or the structured result, and every text that is
+// JSON by itself: servers of older eras have no other structure.
+func (w *census) message(m *wire.Message) {
+	for _, root := range []wire.Value{m.Params().Get("arguments"), m.Result().Get("structuredContent")} {
+		w.place = wire.Value.Range
+		w.walk(root)
+	}
+	for spot := range m.Spots() {
+		text, is := spot.Value.Text()
+		if begins := strings.TrimLeft(text, " \t\r\n"); !spot.Key && is && begins != "" && (begins[0] == '{' || begins[0] == '[') {
+			w.text(spot, text)
+		}
+	}
+}
+
+// text reads a text that is JSON, or JSON by the line.
+func (w *census) text(spot wire.Spot, text string) {
+	if v, err := wire.ParseValue([]byte(text), wire.DefaultLimits()); err == nil {
+		w.inside(spot, 0, v)
+		return
+	}
+	at := 0
+	for line := range strings.Lines(text) {
+		if v, err := wire.ParseValue([]byte(line), wire.DefaultLimits()); err == nil {
+			w.inside(spot, at, v)
+		}
+		at += len(line)
+	}
+}
+
+// inside reads a value that stands, from byte base on, in the text of a string.
+func (w *census) inside(spot wire.Spot, base int, v wire.Value) {
+	from := len(w.records)
+	w.place = func(v wire.Value) (int, int) {
+		start, end := v.Range()
+		return base + start, base + end
+	}
+	w.walk(v)
+	// Places in the text become places in the message, all in one pass.
+	ends := make([]*int, 0, 2*(len(w.records)-from))
+	for i := range w.records[from:] {
+		r := &w.records[from+i]
+		ends = append(ends, &r.start, &r.end)
+	}
+	slices.SortFunc(ends, func(a, b *int) int { return *a - *b })
+	raw := spot.Value.Raw()
+	c := cursor{inside: raw[1 : len(raw)-1]}
+	for _, at := range ends {
+		*at = spot.Start + 1 + c.seek(*at)
+	}
+}
+
+func (w *census) walk(v wire.Value) {
+	size := len(w.path)
+	switch v.Kind() {
+	case wire.Object:
+		w.above = append(w.above, v)
+		for m, below := range v.Members() {
+			if size > 0 {
+				w.path = append(w.path, '.')
+			}
+			w.path = append(w.path, m.Key...)
+			w.walk(below)
+			w.path = w.path[:size]
+		}
+		w.above = w.above[:len(w.above)-1]
+	case wire.Array:
+		w.above = append(w.above, v)
+		w.path = append(w.path, "[*]"...)
+		for below := range v.Elements() {
+			w.walk(below)
+		}
+		w.path = w.path[:size]
+		w.above = w.above[:len(w.above)-1]
+	case wire.String, wire.Number:
+		w.member(v)
+	}
+}
+
+// member takes up a record if the member names somebody.
+func (w *census) member(v wire.Value) {
+	if len(w.above) == 0 || len(w.records) >= maxRecords {
+		return
+	}
+	rule, up, ok := w.about.Member(string(w.path))
+	if !ok {
+		return
+	}
+	id, is := v.Text()
+	if !is {
+		id = string(v.Raw())
+	}
+	if vault.IsToken(id) || strings.HasPrefix(id, "[") && strings.HasSuffix(id, "]") {
+		return // it is hidden already: whom it stands for is not known here
+	}
+	name := w.about.Name(rule, id)
+	if name == "" {
+		return
+	}
+	r := record{rule: rule, subject: name}
+	r.start, r.end = w.place(w.above[max(0, len(w.above)-1-up)])
+	w.records = append(w.records, r)
+}
+
+// sorted returns the records in the order of their beginnings, those around
+// others first, and one for each place.
+func (w *census) sorted() (out []record) {
+	slices.SortStableFunc(w.records, func(a, b record) int {
+		switch {
+		case a.start != b.start:
+			return a.start - b.start
+		case a.end != b.end:
+			return b.end - a.end
+		}
+		return a.rule - b.rule
+	})
+	for _, r := range w.records {
+		if n := len(out); n > 0 && out[n-1].start == r.start && out[n-1].end == r.end {
+			if out[n-1].rule == r.rule && out[n-1].subject != r.subject {
+				out[n-1].subject = "" // two people: whose the rest is, nobody knows
+			}
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// cursor walks along the inside of a JSON string and knows how much text it has
+// passed. It goes forward only, so that many places cost one pass.
+type cursor struct {
+	inside []byte
+	raw    int // bytes passed as written
+	text   int // bytes passed as decoded
+}
+
+// seek returns where the decoded byte at lies in the string as it is written.
+func (c *cursor) seek(at int) int {
+	for c.text < at && c.raw < len(c.inside) {
+		rest := c.inside[c.raw:]
+		if rest[0] == '\\' {
+			c.escape(rest)
+			continue
+		}
+		n := bytes.IndexByte(rest, '\\')
+		if n < 0 {
+			n = len(rest)
+		}
+		n = min(n, at-c.text)
+		c.raw, c.text = c.raw+n, c.text+n
+	}
+	return c.raw
+}
+
+// escape passes one escape. That it is whole was checked when it was parsed.
+func (c *cursor) escape(rest []byte) {
+	if rest[1] != 'u' {
+		c.raw, c.text = c.raw+2, c.text+1
+		return
+	}
+	var r rune
+	for _, d := range rest[2:6] {
+		if d > '9' {
+			d = d | 0x20 - 'a' + 10
+		}
+		r = r<<4 | rune(d&0xF)
+	}
+	if r >= 0xD800 && r <= 0xDBFF {
+		c.raw, c.text = c.raw+12, c.text+utf8.UTFMax
+		return
+	}
+	c.raw, c.text = c.raw+6, c.text+utf8.RuneLen(r)
+}

@@ -1,0 +1,129 @@
+package protect
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"ostiary.dev/ostiary/internal/privacy"
+	"ostiary.dev/ostiary/internal/wire"
+)
+
+// ofPatients is a profile that knows whom a record is about.
+func ofPatients(rules ...privacy.SubjectRule) privacy.Config {
+	return privacy.Config{Profile: "gdpr-minimal", Subjects: rules}
+}
+
+// owners returns the subject of each value that has a pseudonym.
+func (w *world) owners() map[string]string {
+	out := map[string]string{}
+	for _, v := range w.vault.byToken {
+		out[v.Value] = v.Subject
+	}
+	return out
+}
+
+// TestRecordsHaveSubjects: what is found in a record is about whom the record
+// names, in structures, in texts that are JSON and in JSON by the line, however
+// they are escaped.
+func TestRecordsHaveSubjects(t *testing.T) {
+	rows := `{"patients":[{"id":4711,"mail":"anna@example.org"},{"id":"4712","contact":{"mail":"bo@example.org"}}],"desk":"front@example.org"}`
+	lines := `{"id":4711,"mail":"anna@example.org"}` + "\n" + `{"id":"4712","contact":{"mail":"bo@example.org"}}` + "\n" + `{"desk":"front@example.org"}`
+	quoted := func(s string) string { return string(wire.Quote(s)) }
+	escaped := func(s string) string { // every character as an escape, pairs included
+		return strings.NewReplacer("a", `\u0061`, "@", `\u0040`, "[", `\u005B`, "{", `\u007b`).Replace(quoted(s))
+	}
+	inRows := privacy.SubjectRule{Kind: "patient", Servers: []string{"crm"}, Tools: []string{"find"}, Paths: []string{"patients[*].id", "id"}}
+	for name, members := range map[string]string{
+		"structure": `"content":[],"structuredContent":` + rows,
+		"text":      `"content":[{"type":"text","text":` + quoted(rows) + `}]`,
+		"emoji":     `"content":[{"type":"text","text":` + escaped(strings.Replace(rows, "{", `{"x":"\ud83d\ude00 \\ \" ü 😀",`, 1)) + `}]`,
+		"escapes":   `"content":[{"type":"text","text":` + escaped(rows) + `}]`,
+		"lines":     `"content":[{"type":"text","text":` + quoted(lines) + `}]`,
+		"resource":  `"content":[{"type":"resource","resource":{"uri":"x:y","text":` + quoted(rows) + `}}]`,
+	} {
+		w := newWorld(t, ofPatients(inRows), "token", "clear")
+		got, err := w.answered(t, w.call(t, `{}`), result(members))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		own := w.owners()
+		if own["anna@example.org"] != "patient:4711" || own["bo@example.org"] != "patient:4712" || own["front@example.org"] != "" || len(own) != 3 {
+			t.Errorf("%s: %v\n%s", name, own, got)
+		}
+	}
+}
+
+// TestSubjectsOfAMessage: which record counts where several could.
+func TestSubjectsOfAMessage(t *testing.T) {
+	rule := func(up int, paths ...string) privacy.SubjectRule {
+		return privacy.SubjectRule{Kind: "patient", Servers: []string{"crm"}, Paths: paths, Up: up}
+	}
+	other := rule(0, "**.id")
+	other.Servers = []string{"mail"}
+	const a, b = "anna@example.org", "bo@example.org"
+	for name, c := range map[string]struct {
+		rules []privacy.SubjectRule
+		body  string
+		a, b  string
+	}{
+		"the record is above":     {[]privacy.SubjectRule{rule(1, "rows[*].who.id")}, `{"rows":[{"who":{"id":1},"m":"` + a + `"},{"who":{"id":2},"m":"` + b + `"}]}`, "patient:1", "patient:2"},
+		"the innermost":           {[]privacy.SubjectRule{rule(0, "**.id", "id")}, `{"id":1,"m":"` + a + `","child":{"id":2,"m":"` + b + `"}}`, "patient:1", "patient:2"},
+		"one person, all is hers": {[]privacy.SubjectRule{rule(0, "who.id")}, `{"who":{"id":1,"m":"` + a + `"},"note":"` + b + `"}`, "patient:1", "patient:1"},
+		"two in one record":       {[]privacy.SubjectRule{rule(1, "who[*]")}, `{"who":["1","2"],"m":"` + a + `","o":"` + b + `"}`, "", ""},
+		"the first rule":          {[]privacy.SubjectRule{rule(0, "mrn"), rule(0, "id")}, `{"id":1,"mrn":"X9","m":"` + a + `","o":"` + b + `"}`, "patient:X9", "patient:X9"},
+		"another server":          {[]privacy.SubjectRule{other}, `{"x":{"id":1,"m":"` + a + `"},"m":"` + b + `"}`, "", ""},
+		"a pseudonym is nobody":   {[]privacy.SubjectRule{rule(0, "id")}, `{"id":"<OTHER_ID_0000000000000001>","m":"` + a + `","o":"` + b + `"}`, "", ""},
+		"an empty id":             {[]privacy.SubjectRule{rule(0, "id")}, `{"id":" ","m":"` + a + `","o":"` + b + `"}`, "", ""},
+		"shared":                  {[]privacy.SubjectRule{rule(0, "r[*].id")}, `{"before":"` + a + `","r":[{"id":1,"m":"` + a + `"},{"id":2,"m":"` + b + `"}]}`, "patient:1", "patient:2"},
+	} {
+		w := newWorld(t, ofPatients(c.rules...), "token", "clear")
+		if _, err := w.answered(t, w.call(t, `{}`), result(`"content":[],"structuredContent":`+c.body)); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if own := w.owners(); own[a] != c.a || own[b] != c.b || len(own) != 2 {
+			t.Errorf("%s: %v", name, own)
+		}
+	}
+}
+
+// TestArgumentsHaveSubjects: the same on the way to a server.
+func TestArgumentsHaveSubjects(t *testing.T) {
+	w := newWorld(t, ofPatients(privacy.SubjectRule{Kind: "patient", Servers: []string{"crm"}, Paths: []string{"patient"}}), "clear", "token")
+	x := w.call(t, `{"patient":"4711","to":"anna@example.org"}`)
+	if err := w.Request(t.Context(), x); err != nil {
+		t.Fatal(err)
+	}
+	if own := w.owners(); own["anna@example.org"] != "patient:4711" {
+		t.Errorf("%v\n%s", own, x.Request.Raw())
+	}
+}
+
+// TestCursorFindsPlaces: a place in a text is where its bytes stand as written.
+func TestCursorFindsPlaces(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		var text, written strings.Builder
+		type at struct{ text, raw int }
+		var places []at
+		for range rapid.IntRange(1, 20).Draw(r, "n") {
+			c := rapid.SampledFrom([][2]string{{"a", "a"}, {"a", `\u0061`}, {"\n", `\n`}, {"\"", `\"`}, {"é", "é"}, {"é", `\u00E9`}, {"€", `\u20ac`}, {"😀", `\ud83d\ude00`}, {"😀", "😀"}, {"\\", `\\`}}).Draw(r, "c")
+			places = append(places, at{text.Len(), written.Len()})
+			text.WriteString(c[0])
+			written.WriteString(c[1])
+		}
+		var decoded string
+		if err := json.Unmarshal([]byte(`"`+written.String()+`"`), &decoded); err != nil || decoded != text.String() {
+			r.Fatalf("%s is not %q: %v", written.String(), text.String(), err)
+		}
+		c := cursor{inside: []byte(written.String())}
+		for _, p := range places {
+			if got := c.seek(p.text); got != p.raw {
+				r.Fatalf("%s: byte %d is at %d, not %d", written.String(), p.text, got, p.raw)
+			}
+		}
+	})
+}
