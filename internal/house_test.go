@@ -44,6 +44,7 @@ var floors = map[string]int{
 	"privacy": 3, // what becomes of personal data, and what takes its place
 	"trail":   3, // the logs, read for people
 	"export":  3, // what leaves to be verified elsewhere
+	"sidecar": 3, // a detector elsewhere
 
 	"exchange": 4, // what flows, and the shape of a step
 	"store":    4, // the interface of the database drivers

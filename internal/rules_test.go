@@ -122,7 +122,7 @@ var cryptography = map[string]map[string]string{
 		"forward":        "authorities and pins of servers",
 		"kms":            "authorities of a key service",
 		"store/postgres": "authorities of the database's certificate",
-		"app":            "authorities of the wrap connection, certificates' expiry",
+		"app":            "authorities of the wrap connection and of services, certificates' expiry",
 	},
 	"crypto/tls": {
 		"app":            "configures listeners and the wrap connection",

@@ -34,6 +34,8 @@ type PrivacyConfig struct {
 	// Subjects name the members that say whom a record is about, so that what is
 	// hidden of a person can be erased together. Default: none.
 	Subjects []SubjectConfig `yaml:"subjects" reload:"hot"`
+	// Sidecar is a detector outside that is asked besides. Default: none.
+	Sidecar SidecarConfig `yaml:"sidecar"`
 	// Reveal is how many people it takes to reveal the value behind a pseudonym:
 	// one, or two, of whom the second agrees to what the first asked for.
 	// Default: one.

@@ -117,7 +117,10 @@ func (a *App) newHouse() (*house, error) {
 	})
 	split := &aggregate.Step{Live: a.live, Handles: a.ring.Handles(), Clock: a.clock, Patience: 5 * time.Second, Version: a.options.Version}
 	receipts := a.newAttest()
-	shown := a.newProtect(h)
+	shown, err := a.newProtect(h)
+	if err != nil {
+		return nil, err
+	}
 	h.path, err = gateway.New(gateway.Steps{
 		Asked:     receipts.Request,
 		Response:  receipts.Response,

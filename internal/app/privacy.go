@@ -100,7 +100,7 @@ func (a *App) profile() *privacy.Profile {
 }
 
 // newProtect returns the room that decides what of a message is seen.
-func (a *App) newProtect(h *house) *protect.Step {
+func (a *App) newProtect(h *house) (*protect.Step, error) {
 	c := protect.Config{
 		Profile: a.profile, Tenant: keys.DefaultTenant, Vault: a.vault, Secrets: a.ring.Transforms(),
 		Schemas: func(tool *registry.Tool) filter.Schema {
@@ -117,5 +117,9 @@ func (a *App) newProtect(h *house) *protect.Step {
 	if a.config.Load().Privacy.Learn {
 		c.Learn = a.learner
 	}
-	return protect.New(c)
+	var err error
+	if c.Outside, err = a.newOutside(); err != nil {
+		return nil, err
+	}
+	return protect.New(c), nil
 }

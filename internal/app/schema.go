@@ -25,6 +25,9 @@ var rootSource []byte
 //go:embed config_privacy.go
 var privacySource []byte
 
+//go:embed config_sidecar.go
+var sidecarSource []byte
+
 //go:embed config_trust.go
 var trustText []byte
 
@@ -55,7 +58,7 @@ func Schema() ([]byte, error) {
 // fieldDocs returns the comment of each field, as "Type.Field".
 func fieldDocs() (map[string]string, error) {
 	docs := map[string]string{}
-	for _, source := range [][]byte{configSource, rootSource, privacySource, trustText} {
+	for _, source := range [][]byte{configSource, rootSource, privacySource, sidecarSource, trustText} {
 		if err := docsOf(source, docs); err != nil {
 			return nil, err
 		}

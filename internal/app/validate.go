@@ -56,6 +56,7 @@ func (d *decoder) validate(c *Config) {
 	d.audit(c.Audit)
 	d.approvals(c.Approvals)
 	d.privacy(c.Privacy)
+	d.sidecar(c.Privacy.Sidecar)
 	for i, r := range c.Backup.Recipients {
 		d.check(fmt.Sprintf("backup.recipients[%d]", i), r, backup.CheckRecipient)
 	}

@@ -38,6 +38,9 @@ func (s *Step) hide(ctx context.Context, j *job, m *wire.Message) (*wire.Message
 	if err != nil {
 		return s.unscanned(j, m, err)
 	}
+	if spans, err = s.outside(ctx, j, m, spans); err != nil {
+		return nil, err
+	}
 	if len(spans) == 0 {
 		return m, nil
 	}

@@ -46,6 +46,8 @@ type Config struct {
 	Profile func() *privacy.Profile
 	// Scan finds what is personal; nil asks the profile's own scanner.
 	Scan func(ctx context.Context, p *privacy.Profile, raw []byte) ([]pii.Span, error)
+	// Outside is asked about prose besides; nil: nobody is.
+	Outside Outside
 	// Vault keeps pseudonyms; nil refuses messages that need one.
 	Vault Vault
 	// Secrets makes keyed values.
