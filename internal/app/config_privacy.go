@@ -108,6 +108,10 @@ type RestoreConfig struct {
 	Paths []string `yaml:"paths" required:"true"`
 	// Types are the types that are turned back. Default: all but SECRET.
 	Types []string `yaml:"types"`
+	// FF1 says that every number at these paths was made by ff1, of the one type
+	// that the rule names. Nothing proves it: a number that was not becomes
+	// another one. Default: false.
+	FF1 bool `yaml:"ff1"`
 }
 
 // SubjectConfig names members that hold the id of a person whom data is about.

@@ -37,7 +37,7 @@ func (c *PrivacyConfig) compiled(year func() int) (*privacy.Profile, error) {
 		out.Zones[word] = privacy.Zone(zone)
 	}
 	for _, r := range c.Restore {
-		out.Restore = append(out.Restore, privacy.RestoreRule{Servers: r.Servers, Tools: r.Tools, Purposes: r.Purposes, Paths: r.Paths, Types: r.Types})
+		out.Restore = append(out.Restore, privacy.RestoreRule{Servers: r.Servers, Tools: r.Tools, Purposes: r.Purposes, Paths: r.Paths, Types: r.Types, FF1: r.FF1})
 	}
 	for _, r := range c.Subjects {
 		out.Subjects = append(out.Subjects, privacy.SubjectRule(r))
@@ -102,7 +102,7 @@ func (a *App) profile() *privacy.Profile {
 // newProtect returns the room that decides what of a message is seen.
 func (a *App) newProtect(h *house) (*protect.Step, error) {
 	c := protect.Config{
-		Profile: a.profile, Tenant: keys.DefaultTenant, Vault: a.vault, Secrets: a.ring.Transforms(),
+		Profile: a.profile, Tenant: keys.DefaultTenant, Vault: a.vault, Secrets: a.ring.Transforms(), Open: a.ring.Transforms(),
 		Schemas: func(tool *registry.Tool) filter.Schema {
 			if o := h.may.Output(tool); o != nil {
 				return o

@@ -144,13 +144,28 @@ func (c *compiler) restores() []restore {
 		if len(r.Paths) == 0 {
 			c.add(key+".paths", "name the arguments that are restored")
 		}
-		one.paths = c.paths(key+".paths", r.Paths)
+		if one.paths = c.paths(key+".paths", r.Paths); r.FF1 {
+			c.digits(key, one)
+		}
 		c.words(key+".servers", r.Servers)
 		c.words(key+".tools", r.Tools)
 		c.words(key+".purposes", r.Purposes)
 		out = append(out, one)
 	}
 	return out
+}
+
+// digits checks a rule about numbers that FF1 made. Nothing in such a number says
+// so: the rule must name the very arguments and the one type that it is of.
+func (c *compiler) digits(key string, r restore) {
+	if len(r.Types) != 1 || !slices.Contains(digits, pii.Type(r.Types[0])) {
+		c.add(key+".types", "name the one type of the numbers that ff1 made; there are %s", list(digits))
+	}
+	for i, p := range r.paths {
+		if slices.Contains(p, "*") || slices.Contains(p, "**") {
+			c.add(fmt.Sprintf("%s.paths[%d]", key, i), "with ff1 a path names one argument, without stars")
+		}
+	}
 }
 
 func (c *compiler) words(key string, words []string) {

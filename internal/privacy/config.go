@@ -51,4 +51,5 @@ type RestoreRule struct {
 	Purposes []string
 	Paths    []string // below arguments
 	Types    []string
+	FF1      bool // every number there is one that FF1 made, of the one type
 }

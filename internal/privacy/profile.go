@@ -179,11 +179,30 @@ func (p *Profile) Restores(w Where, typ pii.Type) bool {
 	}
 	for i := range p.restore {
 		r := &p.restore[i]
-		if r.types[typ] && anyOf(r.Servers, w.Server) && anyOf(r.Tools, w.Tool) && anyOf(r.Purposes, w.Purpose) && anyPath(r.paths, w.Path) {
+		if !r.FF1 && r.types[typ] && anyOf(r.Servers, w.Server) && anyOf(r.Tools, w.Tool) && anyOf(r.Purposes, w.Purpose) && anyPath(r.paths, w.Path) {
 			return true
 		}
 	}
 	return false
+}
+
+// RestoresDigits reports whether any rule is about numbers that FF1 made.
+func (p *Profile) RestoresDigits() bool {
+	return slices.ContainsFunc(p.restore, func(r restore) bool { return r.FF1 })
+}
+
+// Digits returns the type of the number at w that FF1 made, where a rule says so.
+func (p *Profile) Digits(w Where) (pii.Type, bool) {
+	if w.Toward != Server || w.Zone != ZoneClear {
+		return "", false
+	}
+	for i := range p.restore {
+		r := &p.restore[i]
+		if r.FF1 && anyOf(r.Servers, w.Server) && anyOf(r.Tools, w.Tool) && anyOf(r.Purposes, w.Purpose) && anyPath(r.paths, w.Path) {
+			return pii.Type(r.Types[0]), true
+		}
+	}
+	return "", false
 }
 
 // Shaped returns what to do in place of a where the receiver's schema leaves no

@@ -106,18 +106,6 @@ func code(t pii.Type, mark, text string) (string, error) {
 	return "[" + string(t) + mark + text + "]", nil
 }
 
-// Code returns the part of a text that SIV made which keys.Transforms opens, and
-// the type.
-func Code(text string) (pii.Type, string, bool) {
-	inner, ok := strings.CutPrefix(text, "[")
-	inner, end := strings.CutSuffix(inner, "]")
-	typ, code, mark := strings.Cut(inner, "~")
-	if !ok || !end || !mark || !pii.Type(typ).Known() || code == "" {
-		return "", "", false
-	}
-	return pii.Type(typ), code, true
-}
-
 // constant is the seed of values that are the same for everybody.
 const constant = 1
 
@@ -218,32 +206,17 @@ func encrypted(f Finding, s Secrets) (string, error) {
 	if card {
 		plain = plain[:len(plain)-1]
 	}
-	out, err := s.FF1(f.Scope, string(f.Type), plain)
+	out, err := walked(plain, func(digits string) (string, error) { return s.FF1(f.Scope, string(f.Type), digits) })
 	if err != nil {
 		return "", fmt.Errorf("ff1: %w", errors.Join(ErrShape, err))
 	}
 	if card {
 		out += string('0' + (check(out)-'0'+5)%10)
 	}
+	if looksInvented(out) {
+		return "", fmt.Errorf("ff1 of a value that would look invented: %w", ErrShape) // which has no way back
+	}
 	return withDigits(f.Value, out), nil
-}
-
-// Decrypted undoes the digits of a value that FF1 made, given what opens them.
-// FF1 has no authentication: a value that it did not make becomes another value.
-func Decrypted(typ pii.Type, value string, open func(digits string) (string, error)) (string, error) {
-	have := onlyDigits(value)
-	card := typ == pii.CreditCard && have != "" && check(have[:len(have)-1]) == '0'+(have[len(have)-1]-'0'+5)%10
-	if card {
-		have = have[:len(have)-1]
-	}
-	plain, err := open(have)
-	if err != nil {
-		return "", err
-	}
-	if card {
-		plain += string(check(plain))
-	}
-	return withDigits(value, plain), nil
 }
 
 func onlyDigits(s string) string {

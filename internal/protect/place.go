@@ -1,6 +1,7 @@
 package protect
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -18,7 +19,7 @@ func (s *Step) place(j *job, m *wire.Message, spans []pii.Span) ([]finding, erro
 		return nil, fault.New(fault.Unscannable)
 	}
 	raw, found, i := m.Raw(), make([]finding, 0, len(spans)), 0
-	ours := vault.Find(raw)
+	ours := s.ours(raw)
 	for spot := range m.Spots() {
 		if i == len(spans) {
 			break
@@ -32,7 +33,7 @@ func (s *Step) place(j *job, m *wire.Message, spans []pii.Span) ([]finding, erro
 			if path == "" {
 				path = spot.Path()
 			}
-			if touches(ours, sp) || opaque(path) && !spot.Key || handle(path) && !j.byForm(spot.Value) {
+			if ours.hold(s, j, raw, sp) || opaque(path) && !spot.Key || handle(path) && !j.byForm(spot.Value) {
 				continue
 			}
 			f, err := j.finding(raw, spot, sp, path)
@@ -54,15 +55,53 @@ func (s *Step) place(j *job, m *wire.Message, spans []pii.Span) ([]finding, erro
 // byForm reports whether there is a finding in a value without its key.
 func (j *job) byForm(v wire.Value) bool { return len(j.p.Scanner().Scan(v.Raw())) > 0 }
 
-// touches reports whether a span lies in one of our pseudonyms: those pass.
-func touches(ours [][2]int, sp pii.Span) bool {
-	at, _ := slices.BinarySearchFunc(ours, sp.Start, func(t [2]int, start int) int {
+// ours are the pseudonyms in a message, which pass: tokens by their look, since
+// nothing but a row is behind them, and texts that SIV made by its key. By their
+// look those would let anything pass that is written so (TestForgedCodesAreLookedAt).
+type ours struct {
+	tokens, codes [][2]int
+	proven        map[int]bool // which of the codes were made here, of those that were asked for
+}
+
+func (s *Step) ours(raw []byte) ours {
+	o := ours{tokens: vault.Find(raw)}
+	if s.c.Open != nil && bytes.IndexByte(raw, '~') >= 0 {
+		o.codes, o.proven = privacy.Codes(raw), map[int]bool{}
+	}
+	return o
+}
+
+// hold reports whether a span lies in one of them.
+func (o *ours) hold(s *Step, j *job, raw []byte, sp pii.Span) bool {
+	if within(o.tokens, sp) >= 0 {
+		return true
+	}
+	at := within(o.codes, sp)
+	if at < 0 {
+		return false
+	}
+	ok, asked := o.proven[at]
+	if !asked {
+		typ, code, _ := privacy.Code(string(raw[o.codes[at][0]:o.codes[at][1]]))
+		_, err := s.c.Open.OpenSIV(s.scopeOf(j), string(typ), code)
+		ok = err == nil
+		o.proven[at] = ok
+	}
+	return ok
+}
+
+// within returns which of the ranges, in order, a span lies in; -1 if in none.
+func within(ranges [][2]int, sp pii.Span) int {
+	at, _ := slices.BinarySearchFunc(ranges, sp.Start, func(t [2]int, start int) int {
 		if t[1] <= start {
 			return -1
 		}
 		return 1
 	})
-	return at < len(ours) && ours[at][0] <= sp.Start && sp.End <= ours[at][1]
+	if at < len(ranges) && ranges[at][0] <= sp.Start && sp.End <= ranges[at][1] {
+		return at
+	}
+	return -1
 }
 
 // finding decides about one span.

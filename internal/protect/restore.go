@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"ostiary.dev/ostiary/internal/fault"
@@ -13,16 +14,35 @@ import (
 	"ostiary.dev/ostiary/internal/wire"
 )
 
-var errNoVault = errors.New("no vault keeps pseudonyms here")
+var (
+	errNoVault = errors.New("no vault keeps pseudonyms here")
+	errNoKeys  = errors.New("no key opens what stands for a value here")
+)
+
+// Opener opens values that carry themselves along: keys.Transforms.
+type Opener interface {
+	OpenSIV(scope, typ, code string) (string, error)
+	OpenFF1(scope, typ, digits string) ([]string, error)
+}
 
 // restored stands for pseudonyms that were turned back, in counts.
 const restored privacy.Action = "restore"
 
-// place is a string of the arguments with pseudonyms that may be turned back.
+// holder is a value of the arguments with what may be turned back in it.
 type holder struct {
-	value  wire.Value
-	text   string
-	tokens [][2]int
+	value wire.Value
+	text  string
+	parts []part
+}
+
+// part is one pseudonym: a token of the vault, or a text or number that carries
+// its value along.
+type part struct {
+	start, end int
+	typ        pii.Type
+	token      string // of the vault
+	code       string // of SIV
+	value      string // what it stands for, "" when it does not resolve
 }
 
 // restore turns pseudonyms in the arguments of a tool's call back into values,
@@ -34,37 +54,17 @@ func (s *Step) restore(ctx context.Context, j *job, m *wire.Message) (*wire.Mess
 	if j.where.Zone != privacy.ZoneClear || m.Kind() != wire.Request || m.Method() != "tools/call" || j.p.Shadow() {
 		return m, nil
 	}
-	holders, tokens := s.holders(j, m.Params().Get("arguments"))
-	if len(tokens) == 0 {
+	holders := s.holders(j, m.Params().Get("arguments"))
+	if len(holders) == 0 {
 		return m, nil
 	}
-	if s.c.Vault == nil {
-		return nil, fault.Wrap(fault.Unscannable, errNoVault)
-	}
-	values, err := s.c.Vault.Restore(ctx, s.scopeOf(j), tokens)
-	if err != nil || len(values) != len(tokens) {
+	if err := s.resolve(ctx, j, holders); err != nil {
 		return nil, fault.Wrap(fault.Unscannable, fmt.Errorf("turn pseudonyms back: %w", err))
 	}
 	var edits []wire.Edit
 	for _, h := range holders {
-		var b strings.Builder
-		last, changed := 0, false
-		for _, t := range h.tokens {
-			v := values[0]
-			values = values[1:]
-			if v == (vault.Value{}) || pii.Type(v.Type) == pii.Secret {
-				j.x.Privacy.Unknown++
-				continue
-			}
-			b.WriteString(h.text[last:t[0]])
-			b.WriteString(v.Value)
-			last, changed = t[1], true
-			j.x.Privacy.Restored++
-			j.count(pii.Type(v.Type), restored, 1)
-		}
-		if changed {
-			b.WriteString(h.text[last:])
-			edits = append(edits, wire.Replace(h.value, wire.Quote(b.String())))
+		if text, changed := j.filled(h); changed {
+			edits = append(edits, wire.Replace(h.value, text))
 		}
 	}
 	if len(edits) == 0 {
@@ -73,39 +73,164 @@ func (s *Step) restore(ctx context.Context, j *job, m *wire.Message) (*wire.Mess
 	return m.Rewrite(edits...)
 }
 
-// holders returns the strings with pseudonyms that a rule names, and those
-// pseudonyms in their order.
-func (s *Step) holders(j *job, arguments wire.Value) (holders []holder, tokens []string) {
-	var mirrored []wire.HeaderParam
-	asked := false
-	for spot := range arguments.Spots() {
-		text, is := spot.Value.Text()
-		if spot.Key || !is || !strings.Contains(text, "<") {
+// filled returns the JSON of a value with everything in it that was turned back.
+func (j *job) filled(h holder) (text []byte, changed bool) {
+	var b strings.Builder
+	last := 0
+	for _, p := range h.parts {
+		if p.value == "" || p.typ == pii.Secret {
+			j.x.Privacy.Unknown++
 			continue
 		}
-		found := vault.Find([]byte(text))
-		if len(found) == 0 {
+		b.WriteString(h.text[last:p.start])
+		b.WriteString(p.value)
+		last, changed = p.end, true
+		j.x.Privacy.Restored++
+		j.count(p.typ, restored, 1)
+	}
+	b.WriteString(h.text[last:])
+	if h.value.Kind() == wire.Number {
+		return []byte(b.String()), changed
+	}
+	return wire.Quote(b.String()), changed
+}
+
+// resolve finds what the parts stand for: those that have rows in one call of the
+// vault, and the others by the keys.
+func (s *Step) resolve(ctx context.Context, j *job, holders []holder) error {
+	var rows []*part
+	var tokens []string
+	for _, h := range holders {
+		for i := range h.parts {
+			p := &h.parts[i]
+			switch {
+			case p.token != "":
+				rows, tokens = append(rows, p), append(tokens, p.token)
+			case s.c.Open == nil:
+				return errNoKeys
+			case p.code != "":
+				p.value, _ = s.c.Open.OpenSIV(s.scopeOf(j), string(p.typ), p.code) // "": forged, or of another scope
+			default:
+				p.value = s.digits(j, h.text, p.typ)
+			}
+		}
+	}
+	if len(tokens) == 0 {
+		return nil
+	}
+	if s.c.Vault == nil {
+		return errNoVault
+	}
+	values, err := s.c.Vault.Restore(ctx, s.scopeOf(j), tokens)
+	if err == nil && len(values) != len(tokens) {
+		err = errNoVault
+	}
+	if err != nil {
+		return err
+	}
+	for i, v := range values {
+		if v != (vault.Value{}) {
+			rows[i].typ, rows[i].value = pii.Type(v.Type), v.Value
+		}
+	}
+	return nil
+}
+
+// digits returns what FF1 made a number of: the first outcome of the versions of
+// the key that looks like its type, else that of the newest one. FF1 proves
+// nothing: a number that it did not make becomes another one, which is why a rule
+// must name the very argument (docs/privacy.md).
+func (s *Step) digits(j *job, text string, typ pii.Type) string {
+	first := ""
+	for version := 0; ; version++ {
+		more := false
+		plain, err := privacy.Decrypted(typ, text, func(digits string) (string, error) {
+			all, err := s.c.Open.OpenFF1(s.scopeOf(j), string(typ), digits)
+			if err != nil || version >= len(all) {
+				return "", errNoKeys
+			}
+			more = version+1 < len(all)
+			return all[version], nil
+		})
+		if err != nil {
+			plain = ""
+		}
+		if first == "" {
+			first = plain
+		}
+		if plain != "" && j.looksLike(plain, typ) {
+			return plain
+		}
+		if !more {
+			return first
+		}
+	}
+}
+
+// looksLike reports whether the detector takes a text for a value of a type.
+func (j *job) looksLike(text string, typ pii.Type) bool {
+	for _, sp := range j.p.Scanner().Scan([]byte(text)) {
+		if sp.Type == typ {
+			return true
+		}
+	}
+	return false
+}
+
+// holders returns the values with pseudonyms that a rule names.
+func (s *Step) holders(j *job, arguments wire.Value) (holders []holder) {
+	var mirrored []wire.HeaderParam
+	asked, digits := false, j.p.RestoresDigits()
+	for spot := range arguments.Spots() {
+		text, is := spot.Value.Text()
+		if spot.Key || !is && !digits {
+			continue
+		}
+		if !is {
+			text = string(spot.Value.Raw())
+		}
+		h, found := holder{value: spot.Value, text: text}, candidates(text)
+		if len(found) == 0 && !digits {
 			continue
 		}
 		if !asked {
 			mirrored, asked = headersOf(j), true
 		}
-		path := spot.Path()
-		h := holder{value: spot.Value, text: text}
-		for _, t := range found {
-			token := text[t[0]:t[1]]
-			w := j.where
-			w.Path = path
-			if !inHeader(mirrored, path) && j.p.Restores(w, typeOf(token)) {
-				h.tokens = append(h.tokens, t)
-				tokens = append(tokens, token)
+		w := j.where
+		if w.Path = spot.Path(); inHeader(mirrored, w.Path) {
+			continue
+		}
+		for _, p := range found {
+			if j.p.Restores(w, p.typ) {
+				h.parts = append(h.parts, p)
 			}
 		}
-		if len(h.tokens) > 0 {
+		if typ, ok := j.p.Digits(w); ok && len(found) == 0 && privacy.Encryptable(typ, h.text) {
+			h.parts = append(h.parts, part{end: len(h.text), typ: typ})
+		}
+		if len(h.parts) > 0 {
 			holders = append(holders, h)
 		}
 	}
-	return holders, tokens
+	return holders
+}
+
+// candidates returns the pseudonyms in a text, in order.
+func candidates(text string) (out []part) {
+	if strings.Contains(text, "<") {
+		for _, t := range vault.Find([]byte(text)) {
+			token := text[t[0]:t[1]]
+			out = append(out, part{start: t[0], end: t[1], typ: typeOf(token), token: token})
+		}
+	}
+	if strings.Contains(text, "~") {
+		for _, t := range privacy.Codes([]byte(text)) {
+			typ, code, _ := privacy.Code(text[t[0]:t[1]])
+			out = append(out, part{start: t[0], end: t[1], typ: typ, code: code})
+		}
+		slices.SortFunc(out, func(a, b part) int { return a.start - b.start })
+	}
+	return out
 }
 
 // typeOf returns the type that a pseudonym names.

@@ -52,6 +52,8 @@ type Config struct {
 	Vault Vault
 	// Secrets makes keyed values.
 	Secrets privacy.Secrets
+	// Open turns keyed values back; nil refuses messages with some to be turned back.
+	Open Opener
 	// Schemas returns the compiled output schema of a tool, nil when it has none.
 	Schemas func(tool *registry.Tool) filter.Schema
 	// Learn takes note of what results hold and later arguments use, for
