@@ -48,12 +48,12 @@ func needsFold(b []byte) bool {
 func fold(v view) view {
 	b := v.b
 	out := make([]byte, 0, len(b))
-	off := make([]int32, 0, len(b)+1)
+	var t trail
 	for i := 0; i < len(b); {
-		at := int32(v.src(i))
-		if b[i] < 0x80 {
-			out, off = append(out, b[i]), append(off, at)
-			i++
+		if j := asciiTo(b, i); j > i {
+			t.addRun(&v, len(out), i, j)
+			out = append(out, b[i:j]...)
+			i = j
 			continue
 		}
 		r, n := utf8.DecodeRune(b[i:])
@@ -68,17 +68,23 @@ func fold(v view) view {
 		switch f := foldRune(r, before, after); {
 		case f == 0:
 		case f < 0x80:
-			out, off = append(out, byte(f)), append(off, at)
+			t.add(len(out), v.src(i))
+			out = append(out, byte(f))
 		default:
-			for k := range n {
-				out, off = append(out, b[i+k]), append(off, int32(v.src(i+k)))
-			}
+			t.addRun(&v, len(out), i, i+n)
+			out = append(out, b[i:i+n]...)
 		}
 		i += n
 	}
-	v.off = append(off, int32(v.srcEnd(len(b))))
-	v.b = out
-	return v
+	return v.decoded(out, t)
+}
+
+// asciiTo returns where the run of ASCII from i on ends.
+func asciiTo(b []byte, i int) int {
+	for i < len(b) && b[i] < 0x80 {
+		i++
+	}
+	return i
 }
 
 // foldRune returns the ASCII character that r stands for, 0 to drop it, or r.

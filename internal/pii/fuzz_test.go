@@ -10,18 +10,25 @@ import (
 // is one for every byte and for the end.
 func within(t *testing.T, v *view, n int) {
 	t.Helper()
-	if v.off == nil {
-		return
-	}
-	if len(v.off) != len(v.b)+1 {
-		t.Fatalf("%d offsets for %d bytes", len(v.off), len(v.b))
-	}
-	last := int32(0)
-	for _, o := range v.off {
-		if o < last || int(o) > n {
-			t.Fatalf("offset %d after %d in %d bytes", o, last, n)
+	last := 0
+	for i := range len(v.b) + 1 {
+		at := v.src(i)
+		if at < last || at > n {
+			t.Fatalf("byte %d comes from %d, after %d, of %d bytes", i, at, last, n)
 		}
-		last = o
+		last = at
+	}
+}
+
+// composed checks that the way back through two decodings is one after the other.
+func composed(t *testing.T, b []byte, first, second func(view) view) {
+	t.Helper()
+	one := first(view{b: b})
+	both, alone := second(one), second(view{b: one.b})
+	for i := range len(both.b) + 1 {
+		if got, want := both.src(i), one.src(alone.src(i)); got != want {
+			t.Fatalf("byte %d of %q leads to %d, want %d", i, both.b, got, want)
+		}
 	}
 }
 
@@ -64,6 +71,8 @@ func FuzzUnescape(f *testing.F) {
 			if len(v.b) > len(b) {
 				t.Fatalf("%s: %q grew to %q", name, b, v.b)
 			}
+			composed(t, b, unescape, undo)
+			composed(t, b, undo, fold)
 		}
 	})
 }

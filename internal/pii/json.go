@@ -3,6 +3,7 @@ package pii
 import (
 	"bytes"
 	"encoding/binary"
+	"unicode/utf8"
 )
 
 // leastSecret is the length under which nothing is a secret without a key.
@@ -329,50 +330,38 @@ func (r *run) hint(v *view, k *keyInfo, m *member) {
 	v.prose = m.person
 }
 
-// unescape undoes JSON's escapes with a map back to the source.
+// unescape undoes JSON's escapes and keeps the way back to the source.
 func unescape(v view) view {
 	b := v.b
 	out := make([]byte, 0, len(b)) // no escape is shorter than what it stands for
-	var off []int32
-	if !v.fixed {
-		off = make([]int32, len(b)+1)
-	}
-	put := func(at int, p ...byte) {
-		for _, c := range p {
-			if off != nil {
-				off[len(out)] = int32(at)
-			}
-			out = append(out, c)
-		}
-	}
+	var t trail
 	for i := 0; i < len(b); {
-		if j := plainTo(b, i); j > i {
-			v.sources(off, len(out), i, j)
-			out = append(out, b[i:j]...)
-			i = j
-			continue
+		j := plainTo(b, i)
+		t.addRun(&v, len(out), i, j)
+		out = append(out, b[i:j]...)
+		if i = j; i == len(b) {
+			break
 		}
-		at := v.src(i)
+		at, n := v.src(i), 2
 		switch c := b[i+1]; c {
 		case 'n', 'r', 't', 'b', 'f':
-			put(at, "\n\r\t\b\f"[indexByte("nrtbf", c)])
-			i += 2
+			t.add(len(out), at)
+			out = append(out, "\n\r\t\b\f"[indexByte("nrtbf", c)])
 		case 'u':
-			r, n := unicodeEscape(b, i)
-			var buf [4]byte
-			put(at, buf[:encodeRune(buf[:], r)]...)
-			i += n
+			var r rune
+			r, n = unicodeEscape(b, i)
+			from := len(out)
+			out = utf8.AppendRune(out, r)
+			for ; from < len(out); from++ {
+				t.add(from, at)
+			}
 		default:
-			put(at, c)
-			i += 2
+			t.add(len(out), at)
+			out = append(out, c)
 		}
+		i += n
 	}
-	if off != nil {
-		off[len(out)] = int32(v.srcEnd(len(b)))
-		off = off[:len(out)+1]
-	}
-	v.b, v.off = out, off
-	return v
+	return v.decoded(out, t)
 }
 
 // plainTo returns where the run of b from i on ends that holds no escape. A
@@ -383,20 +372,6 @@ func plainTo(b []byte, i int) int {
 		return len(b)
 	}
 	return i + j
-}
-
-// sources writes the source offsets of v.b[i:j] to off[n:]; nothing without off.
-func (v *view) sources(off []int32, n, i, j int) {
-	switch {
-	case off == nil:
-	case v.off != nil:
-		copy(off[n:], v.off[i:j])
-	default:
-		first := int32(v.base + i)
-		for k := range off[n : n+j-i] {
-			off[n+k] = first + int32(k)
-		}
-	}
 }
 
 // unicodeEscape reads \uXXXX and a second half of a surrogate pair at b[i]; n is

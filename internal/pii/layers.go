@@ -235,19 +235,20 @@ func (r *run) undo(v *view, saw uint8) {
 func rewrite(v view, step func(b []byte, i int, buf []byte) (out []byte, n int)) view {
 	b := v.b
 	out := make([]byte, 0, len(b))
-	off := make([]int32, 0, len(b)+1)
+	var t trail
 	var buf [8]byte
 	for i := 0; i < len(b); {
 		p, n := step(b, i, buf[:0])
-		at := int32(v.src(i))
+		at := v.src(i)
 		for _, c := range p {
-			out, off = append(out, c), append(off, at)
+			if !v.fixed {
+				t.add(len(out), at)
+			}
+			out = append(out, c)
 		}
 		i += n
 	}
-	v.off = append(off, int32(v.srcEnd(len(b))))
-	v.b = out
-	return v
+	return v.decoded(out, t)
 }
 
 func unpercent(v view) view {

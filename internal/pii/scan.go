@@ -44,9 +44,9 @@ func isAlnum(c byte) bool { return class[c]&(cDigit|cUpper|cLower) != 0 }
 
 // view is a run of bytes to scan and the way back to the source.
 type view struct {
-	b    []byte
-	off  []int32 // source offset of each byte of b, and of its end; nil: base+index
-	base int     // source offset of b[0] when off is nil
+	b     []byte
+	trail trail // the way back from a decoded text that b is part of; nil: b is source
+	base  int   // where b[0] stands in the decoded text, or in the source
 
 	// fixed: a finding anywhere in b stands for source bytes fs to fe, because
 	// the encoding that b came from cannot be edited in part.
@@ -69,31 +69,26 @@ func (v *view) src(i int) int {
 	switch {
 	case v.fixed:
 		return v.fs
-	case v.off == nil:
+	case v.trail == nil:
 		return v.base + i
 	}
-	return int(v.off[i])
+	return v.trail.src(v.base + i)
 }
 
 func (v *view) srcEnd(j int) int {
 	switch {
 	case v.fixed:
 		return v.fe
-	case v.off == nil:
+	case v.trail == nil:
 		return v.base + j
 	}
-	return int(v.off[j])
+	return v.trail.src(v.base + j)
 }
 
 // sub is the view of b[i:j] with the same context.
 func (v *view) sub(i, j int) view {
 	w := *v
-	w.b = v.b[i:j]
-	if v.off != nil {
-		w.off = v.off[i : j+1]
-	} else {
-		w.base = v.base + i
-	}
+	w.b, w.base = v.b[i:j], v.base+i
 	w.bare = v.bare && i == 0 && j == len(v.b)
 	return w
 }
