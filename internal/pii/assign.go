@@ -78,17 +78,23 @@ func nameBefore(b []byte, i int) (lo, hi int) {
 		return 0, 0
 	}
 	lo = nameStart(b, hi)
-	switch string(b[lo:hi]) {
-	case "string", "String", "str", "const", "text":
-		if lo > 1 && b[lo-1] == ' ' {
-			hi = lo - 1
-			lo = nameStart(b, hi)
-		}
+	if typeWord(b[lo:hi]) && lo > 1 && b[lo-1] == ' ' {
+		hi = lo - 1
+		lo = nameStart(b, hi)
 	}
 	if b[i] == '>' && (lo == 0 || b[lo-1] != '<') {
 		return 0, 0
 	}
 	return lo, hi
+}
+
+// typeWord reports whether w is a type that stands between a name and its value.
+func typeWord(w []byte) bool {
+	switch string(w) {
+	case "string", "String", "str", "const", "text":
+		return true
+	}
+	return false
 }
 
 func nameStart(b []byte, hi int) int {
@@ -140,53 +146,36 @@ func valueEnd(b []byte, k int, quoted byte) int {
 // secretName tells whether a name is that of a secret: 0 no, 1 a token or key,
 // 2 a password.
 func secretName(name []byte) int {
-	var w [12]string
-	var buf [80]byte
-	n := splitName(name, &w, buf[:0])
+	if !mayNameSecret(name) {
+		return 0
+	}
+	return nameStrength(name)
+}
+
+func nameStrength(name []byte) int {
+	var w words
+	w.split(name)
 	strength := 0
-	for k := 0; k < n; k++ {
-		word := w[k]
+	for k := range w.n {
+		word := w.at(k)
 		for len(word) > 3 && isDigit(word[len(word)-1]) {
 			word = word[:len(word)-1]
 		}
-		s, last := secretWord(word), k >= n-2
+		s, last := secretWord(word), k >= w.n-2
 		switch {
 		case notSecret(word):
 			if k > 0 || s == 0 {
 				return 0
 			}
 		case s == 3: // "key" needs a word before it
-			if k > 0 && keyBefore(w[k-1]) && last {
+			if k > 0 && keyBefore(w.at(k-1)) && last {
 				strength = max(strength, 1)
 			}
-		case s > 0 && (last || s == 2 || word == "secret"):
+		case s > 0 && (last || s == 2 || string(word) == "secret"):
 			strength = max(strength, s)
 		}
 	}
 	return strength
-}
-
-// splitName splits camel, snake and kebab case into folded words.
-func splitName(name []byte, w *[12]string, buf []byte) (n int) {
-	for i := 0; i < len(name) && n < len(w); {
-		if !isAlnum(name[i]) && name[i] < 0x80 {
-			i++
-			continue
-		}
-		j := i + 1
-		for j < len(name) && (isAlnum(name[j]) || name[j] >= 0x80) && !camel(name, j) && !acronymEnd(name, i, j) {
-			j++
-		}
-		start := len(buf)
-		if len(buf)+2*(j-i) > cap(buf) {
-			break
-		}
-		buf = buf[:foldWord(buf, name[i:j], cap(buf))]
-		w[n] = string(buf[start:])
-		n++
-		i = j
-	}
-	return n
 }
 
 // acronymEnd parts "APIToken" before the "T".
@@ -194,8 +183,8 @@ func acronymEnd(b []byte, i, j int) bool {
 	return j > i+1 && j+1 < len(b) && class[b[j]]&cUpper != 0 && class[b[j-1]]&cUpper != 0 && class[b[j+1]]&cLower != 0
 }
 
-func secretWord(w string) int {
-	switch w {
+func secretWord(w []byte) int {
+	switch string(w) {
 	case "password", "passwd", "pwd", "passwort", "kennwort", "passphrase", "contrasena", "senha", "haslo", "pass", "wachtwoord", "passcode":
 		return 2
 	case "token", "secret", "apikey", "apitoken", "accesstoken", "authtoken", "secretkey", "accesskey", "credential", "credentials",
@@ -207,8 +196,8 @@ func secretWord(w string) int {
 	return 0
 }
 
-func keyBefore(w string) bool {
-	switch w {
+func keyBefore(w []byte) bool {
+	switch string(w) {
 	case "api", "access", "secret", "private", "encryption", "signing", "account", "storage", "auth", "master", "service", "webhook", "deploy", "license", "ssh", "shared", "hmac", "session":
 		return true
 	}
@@ -216,8 +205,8 @@ func keyBefore(w string) bool {
 }
 
 // notSecret holds words that make a name harmless: max_tokens, token_type, ...
-func notSecret(w string) bool {
-	switch w {
+func notSecret(w []byte) bool {
+	switch string(w) {
 	case "nr", "no", "number", "nummer", "tokens", "count", "type", "limit", "max", "min", "url", "uri", "path", "file", "expires", "expiry", "length", "page", "next",
 		"cursor", "continuation", "progress", "sync", "pagination", "delta", "resume", "policy", "hint", "reset", "usage", "budget", "prompt", "completion", "at", "field", "label", "hash", "public", "pub", "endpoint", "size", "header", "author", "name", "total":
 		return true

@@ -259,7 +259,7 @@ func (w *walker) key(i, j int, kind strKind) {
 func (w *walker) scan(m member, i, j int, kind strKind) {
 	number := kind&strNumber != 0
 	if i == j || w.r.s.want == secretBit && w.r.s.patterns == nil && !m.info.hides() && !m.named.hides() &&
-		(number || kind == 0 && (j-i < leastSecret || !mayHoldSecret(w.v.b[i:j]))) {
+		(number || j-i < leastSecret || (kind&strHigh == 0 || !needsFold(w.v.b[i:j])) && !mayHoldSecret(w.v.b[i:j])) {
 		return
 	}
 	v := w.v.sub(i, j)

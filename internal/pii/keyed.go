@@ -277,15 +277,21 @@ func (r *run) word(v *view, i, j int) int {
 	return j
 }
 
+// passwordWord reports whether w is a word for a password in prose.
+func passwordWord(w []byte) bool {
+	var buf [16]byte
+	switch string(buf[:foldWord(buf[:0], w, 14)]) {
+	case "password", "passwort", "kennwort", "passphrase", "passcode", "contrasena", "passwd":
+		return true
+	}
+	return false
+}
+
 // spoken reads "password is hunter2!" and "Passwort B@np0rt#24" in prose: the
 // value must mix kinds of characters, for most words after "password" are words.
 func (r *run) spoken(v *view, i, j int) int {
 	b := v.b
-	var buf [16]byte
-	n := foldWord(buf[:0], b[i:j], 14)
-	switch string(buf[:n]) {
-	case "password", "passwort", "kennwort", "passphrase", "passcode", "contrasena", "passwd":
-	default:
+	if !passwordWord(b[i:j]) {
 		return j
 	}
 	k := j

@@ -118,35 +118,28 @@ func readKey(raw []byte) keyInfo {
 	if len(raw) > 64 {
 		return k
 	}
-	var w [12]string
-	var buf [160]byte
-	n := splitName(raw, &w, buf[:0])
+	var w words
+	w.split(raw)
+	n := w.n
 	if n == 0 {
 		return k
 	}
-	join := func(i int) string {
-		s := w[i]
-		for _, x := range w[i+1 : n] {
-			s += " " + x
-		}
-		return s
-	}
-	all := join(0)
-	k.rule = keyRules[all]
+	all := w.joined(0)
+	k.rule = keyRules[string(all)]
 	for i := 1; k.rule == nil && i < n; i++ {
-		if rule := keyRules[join(i)]; rule != nil && (rule.mode != mMaybe && rule.mode != mOpaque || i == n-1 && rule.mode == mOpaque) {
+		if rule := keyRules[string(w.joined(i))]; rule != nil && (rule.mode != mMaybe && rule.mode != mOpaque || i == n-1 && rule.mode == mOpaque) {
 			k.rule = rule
 		}
 	}
-	if plainKeys[all] {
+	if plainKeys[string(all)] {
 		n = 0
 	}
 	for i := range n {
-		if s, ok := ctxWords[w[i]]; ok {
+		if s, ok := ctxWords[string(w.at(i))]; ok {
 			k.set = k.set.or(s)
 		}
 		if i+1 < n {
-			if s, ok := ctxWords[w[i]+" "+w[i+1]]; ok {
+			if s, ok := ctxWords[string(w.pair(i))]; ok {
 				k.set = k.set.or(s)
 			}
 		}
@@ -155,9 +148,19 @@ func readKey(raw []byte) keyInfo {
 	if k.secret > 0 && k.rule != nil && k.rule.typ != Secret && k.rule.mode != mOpaque {
 		k.secret = 0
 	}
-	k.person = personKeys[all] || n > 1 && personKeys[w[n-1]]
-	k.value, k.namer, k.quiet = valueKeys[all], namerKeys[all], quietKeys[all] || n > 1 && (w[n-1] == "id" || w[n-1] == "url" || w[n-1] == "path" || w[n-1] == "sha")
+	last := w.at(max(n-1, 0))
+	k.person = personKeys[string(all)] || n > 1 && personKeys[string(last)]
+	k.value, k.namer, k.quiet = valueKeys[string(all)], namerKeys[string(all)], quietKeys[string(all)] || n > 1 && quietEnd(last)
 	return k
+}
+
+// quietEnd reports whether keys that end in w hold identifiers.
+func quietEnd(w []byte) bool {
+	switch string(w) {
+	case "id", "url", "path", "sha":
+		return true
+	}
+	return false
 }
 
 // keyCache remembers the keys of one scan: JSON repeats few of them. A key has

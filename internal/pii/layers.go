@@ -39,7 +39,7 @@ func (r *run) encoded(v *view, i, j int) int {
 		return j
 	}
 	k := j
-	for k < len(b) && k-i < maxEncoded && (isAlnum(b[k]) || b[k] == '+' || b[k] == '/' || b[k] == '-' || b[k] == '_' || b[k] == '=') {
+	for k < len(b) && k-i < maxEncoded && encodedByte(b[k]) {
 		k++
 	}
 	t := b[i:k]
@@ -69,6 +69,11 @@ func (r *run) encoded(v *view, i, j int) int {
 	}
 	r.inside(v, i, k, out, name)
 	return k
+}
+
+// encodedByte reports whether c may stand in hex or in base64 of either alphabet.
+func encodedByte(c byte) bool {
+	return isAlnum(c) || c == '+' || c == '/' || c == '-' || c == '_' || c == '='
 }
 
 // hexBinary reports whether hex digits stand for bytes that no text has: most

@@ -161,7 +161,7 @@ func ordinary(v *view, ws []word) bool {
 		return false
 	}
 	_, word := ctxWords[string(f)]
-	return word || groupWord(f) || techWords[string(f)] || secretWord(string(f)) > 0 || keyRules[string(f)] != nil
+	return word || groupWord(f) || techWords[string(f)] || secretWord(f) > 0 || keyRules[string(f)] != nil
 }
 
 // techWords are capitalised words of software that are names of nobody.

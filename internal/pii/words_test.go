@@ -1,0 +1,41 @@
+package pii
+
+import (
+	"strings"
+	"testing"
+)
+
+// secretNames are names of secrets in the ways that programs and people write them.
+const secretNames = "password DB_PASSWD userPwd passwort kennwort Passphrase contraseña senha hasło pass wachtwoord passcode " +
+	"token client_secret apikey apiToken accessToken auth-token secretKey accesskey credentials jeton Authorization auth bearer " +
+	"clientSecret privatekey accessKeyId apiSecret accessid tok sentry.dsn secrets sessionid cookie api_key x-api-key SSHKey " +
+	"signingKey storage.key1 HMAC_KEY pässword ŠENHA"
+
+// TestSecretParts: the quick look at a name knows every word that the slow one does.
+func TestSecretParts(t *testing.T) {
+	for name := range strings.FieldsSeq(secretNames) {
+		if nameStrength([]byte(name)) == 0 {
+			t.Errorf("%s is taken for no name of a secret", name)
+		}
+		if !mayNameSecret([]byte(name)) {
+			t.Errorf("%s is passed by", name)
+		}
+	}
+	for name := range strings.FieldsSeq("state total note max_tokens kind id a to ab monkey_no") {
+		if secretName([]byte(name)) != 0 {
+			t.Errorf("%s is taken for the name of a secret", name)
+		}
+	}
+}
+
+// FuzzSecretName: the quick look never differs from the slow one.
+func FuzzSecretName(f *testing.F) {
+	for name := range strings.FieldsSeq(secretNames) {
+		f.Add([]byte(name))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if got, want := secretName(b), nameStrength(b); got != want {
+			t.Fatalf("%q: %d, want %d", b, got, want)
+		}
+	})
+}
