@@ -258,8 +258,8 @@ func (w *walker) key(i, j int, kind strKind) {
 // scan hands b[i:j] to the scanner with what the keys say.
 func (w *walker) scan(m member, i, j int, kind strKind) {
 	number := kind&strNumber != 0
-	if i == j || w.r.s.want == secretBit && w.r.s.patterns == nil && !m.info.hides() && !m.named.hides() &&
-		(number || j-i < leastSecret || (kind&strHigh == 0 || !needsFold(w.v.b[i:j])) && !mayHoldSecret(w.v.b[i:j])) {
+	if i == j || w.r.s.secretsOnly() && !m.info.hides() && !m.named.hides() &&
+		(number || j-i < leastSecret || w.r.s.passes(w.v.b[i:j])) {
 		return
 	}
 	v := w.v.sub(i, j)

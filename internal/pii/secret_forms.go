@@ -243,8 +243,9 @@ func buildForms(text string) map[[2]byte][]secretForm {
 	return out
 }
 
-// formStart is a bit set over hashes of the first three bytes of all prefixes. It
-// is large, so that one token in a hundred passes that has none of them.
+// formStart is a bit set over hashes of the first three bytes of all prefixes and of
+// the words that introduce a password. It is large, so that one token in a hundred
+// passes that has none of them.
 var formStart = func() (t [formBits / 64]uint64) {
 	set := func(a, b, c byte) {
 		x := hash3(uint32(a) | uint32(b)<<8 | uint32(c)<<16)
@@ -262,6 +263,12 @@ var formStart = func() (t [formBits / 64]uint64) {
 		}
 	}
 	set('e', 'y', 'J')
+	for _, w := range []string{"pas", "ken", "con"} { // a password in prose
+		for k := range 8 {
+			fold := func(n int) byte { return w[n] &^ byte(k>>n&1<<5) }
+			set(fold(0), fold(1), fold(2))
+		}
+	}
 	return t
 }()
 

@@ -1,0 +1,265 @@
+package pii
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// What a look stops at. Each of these says no only where the scan finds nothing.
+
+// opens reports whether a vendor's form or a word that introduces a password may
+// begin at b[i].
+func opens(b []byte, i int) bool { return formAt(b, i) || introduces(b, i) }
+
+// wordHolds reports whether the word that begins at b[i] may be a secret, an
+// encoding of one, or introduce it.
+func wordHolds(b []byte, i int) bool {
+	j := i
+	for j < len(b) && j-i < longToken && isWord(b[j]) {
+		j++
+	}
+	return j > i && (prefixStart(b, i) && opens(b, i) || j-i == longToken && mayDecode(b, i))
+}
+
+// formAt reports whether a vendor's form may begin at b[i].
+func formAt(b []byte, i int) bool {
+	if b[i] == 'e' && b[i+1] == 'y' && b[i+2] == 'J' {
+		return true
+	}
+	for _, f := range secretForms[[2]byte{b[i], b[i+1]}] {
+		if len(b)-i >= f.least && hasPrefix(b[i:], f.prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// mayDecode reports whether the run at b[i] may be base64 or hex of a text. It is
+// what encoded asks before it decodes.
+func mayDecode(b []byte, i int) bool {
+	k := i
+	for k < len(b) && k-i < 65 && encodedByte(b[k]) {
+		k++
+	}
+	t := b[i:k]
+	if len(t) < longToken {
+		return false
+	}
+	if len(t) <= 64 && len(t)%2 == 0 && allHex(t) {
+		return !hexBinary(t)
+	}
+	if len(t) > 64 && allHex(t) {
+		return true
+	}
+	var buf [longToken]byte
+	head, ok := decode64(t[:longToken], buf[:0])
+	return ok && (textual(head) || gzipped(head))
+}
+
+// introduces reports whether a word for a password begins at b[i].
+func introduces(b []byte, i int) bool {
+	switch binary.LittleEndian.Uint32(b[i:]) & 0xdfdfdf {
+	case 'P' | 'A'<<8 | 'S'<<16, 'K' | 'E'<<8 | 'N'<<16, 'C' | 'O'<<8 | 'N'<<16:
+	default:
+		return false
+	}
+	j := i
+	for j < len(b) && j-i <= 24 && isWord(b[j]) {
+		j++
+	}
+	return passwordWord(b[i:j])
+}
+
+// sign looks at one byte that joins a name to a value or opens a form.
+func (l *look) sign(i int) bool {
+	b, next := l.b, byte(0)
+	if i+1 < len(b) {
+		next = b[i+1]
+	}
+	switch b[i] {
+	case ':':
+		switch {
+		case next == '/' && i+2 < len(b) && b[i+2] == '/':
+			return urlHolds(b, i+3)
+		case next == 'A' && i > 0 && isDigit(b[i-1]):
+			return true // a bot's token
+		}
+		return l.colon(i)
+	case '=', '>':
+		return nameHolds(b, i)
+	case ',':
+		return i > 1 && (b[i-1] == '"' && b[i-2] == '\\' || b[i-1] == '\'') && nameHolds(b, i)
+	case '@':
+		return pairHolds(b, i)
+	case '-':
+		return i+4 < len(b) && next == '-' && b[i+4] == '-'
+	case '%':
+		return class[next]&cHex != 0
+	case '&':
+		_, n := entityAt(b, i)
+		return n > 0
+	case '+', '/':
+		return signed(b, i)
+	case '\\':
+		return escapeHolds(b, i)
+	}
+	return false
+}
+
+// escapeHolds reports whether what the backslash at i escapes must be looked at
+// decoded, or whether a word behind it may be a secret.
+func escapeHolds(b []byte, i int) bool {
+	if i+1 == len(b) {
+		return true
+	}
+	switch b[i+1] {
+	case 'u':
+		_, ok := hex4(b, i+2)
+		return ok
+	case '/':
+		return true
+	}
+	return i+2 < len(b) && wordHolds(b, i+2)
+}
+
+// signed reports whether the word before the sign at i may be the first of a run
+// of base64.
+func signed(b []byte, i int) bool {
+	j, upper := i, false
+	for j > 0 && i-j < longToken && isWord(b[j-1]) {
+		j--
+		upper = upper || class[b[j]]&cUpper != 0
+	}
+	if i-j < 4 || i-j == longToken || !upper || j > 0 && (b[j-1] == '+' || b[j-1] == '/') {
+		return false
+	}
+	return mayDecode(b, j) || j > 0 && b[j-1] == '\\' && mayDecode(b, j+1)
+}
+
+// colon looks at the name before a colon: that of a member, or of an assignment
+// in a text.
+func (l *look) colon(i int) bool {
+	b, q := l.b, i-1
+	for q > 0 && i-q < 24 && b[q] <= ' ' {
+		q--
+	}
+	if i-q == 24 {
+		return true
+	}
+	if q < 1 || b[q] != '"' {
+		return nameHolds(b, i)
+	}
+	return l.member(q, i) || b[q-1] == '\\' && nameHolds(b, i)
+}
+
+// member looks at the key whose closing quote is at q, and at the value behind the
+// colon at i if the key may name what its sibling is.
+func (l *look) member(q, i int) bool {
+	b := l.b
+	e, depth := q, 0 // backslashes before the quote say how deep it stands
+	for e > 0 && b[e-1] == '\\' {
+		e, depth = e-1, depth+1
+	}
+	k := e - 1
+	for k >= 0 && e-k < 68 && b[k] != '"' {
+		k--
+	}
+	if k < 0 || b[k] != '"' {
+		return bytes.IndexByte(b[max(k, 0):e], '\\') >= 0 // else it is too long to be read
+	}
+	if slashes(b, k) != depth {
+		return true // a quote inside the key
+	}
+	key := l.key(b[k+1 : e])
+	return key.hides() || key.namer && l.names(i+1, depth)
+}
+
+// names reports whether the string at i is the name of a secret.
+func (l *look) names(i, depth int) bool {
+	b := l.b
+	for i < len(b) && b[i] <= ' ' {
+		i++
+	}
+	if i+depth >= len(b) || b[i+depth] != '"' {
+		return false
+	}
+	i += depth + 1
+	window := b[i:min(len(b), i+44+depth)]
+	n := bytes.IndexByte(window, '"')
+	if n < 0 {
+		return depth > 0 && bytes.IndexByte(window, '\\') >= 0 // else longer than a name
+	}
+	if slashes(b, i+n) != depth {
+		return true // a quote inside the name
+	}
+	return n >= depth && l.key(b[i:i+n-depth]).hides()
+}
+
+// slashes counts the backslashes before b[i].
+func slashes(b []byte, i int) (n int) {
+	for i > n && b[i-n-1] == '\\' {
+		n++
+	}
+	return n
+}
+
+func (l *look) key(raw []byte) *keyInfo {
+	if l.keys == nil {
+		l.keys = keyCaches.Get().(*keyCache)
+	}
+	return l.keys.get(raw)
+}
+
+// nameHolds reports whether the name before the sign at i may be that of a secret.
+// An escape before the name leaves its letter there: both readings are asked.
+func nameHolds(b []byte, i int) bool {
+	hi := i
+	for hi > 0 && i-hi < 24 && indexByte(" \"':?.\t\\", b[hi-1]) >= 0 {
+		hi--
+	}
+	if i-hi == 24 {
+		return true
+	}
+	lo := nameStart(b, hi)
+	name := b[lo:hi]
+	if lo > 0 && b[lo-1] == '\\' && len(name) > 0 {
+		if len(name) == 1 {
+			return true // a tab or line's end between name and sign
+		}
+		if name = name[1:]; typeWord(name) || secretName(b[lo:hi]) > 0 {
+			return true
+		}
+	}
+	return secretName(name) > 0 || typeWord(name) && lo > 0 && b[lo-1] == ' '
+}
+
+// pairHolds reports whether a password may follow the address around the "@" at i.
+func pairHolds(b []byte, i int) bool {
+	k := i + 1
+	for k < len(b) && hostByte(b[k]) {
+		k++
+	}
+	for n := k; n < len(b) && n-k < 3; n++ {
+		switch b[n] {
+		case '/', ':', '|', '\\':
+			return b[n] != '\\' || n+1 < len(b) && b[n+1] == '/'
+		case ' ':
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+// urlHolds reports whether the URL whose host begins at i may hold user info or a
+// hook's path.
+func urlHolds(b []byte, i int) bool {
+	k := i
+	for k < len(b) && k-i < maxURL && urlByte(b[k]) {
+		if b[k] == '@' {
+			return true
+		}
+		k++
+	}
+	return bytes.Contains(b[i:k], []byte("hook"))
+}
