@@ -7,9 +7,14 @@ import (
 
 // What a look stops at. Each of these says no only where the scan finds nothing.
 
-// opens reports whether a vendor's form or a word that introduces a password may
-// begin at b[i].
-func opens(b []byte, i int) bool { return formAt(b, i) || introduces(b, i) }
+// opens reports whether a vendor's token or a word that introduces a password
+// begins at b[i].
+func opens(b []byte, i int) bool {
+	if f, _ := formAt(b, i); f != nil {
+		return true
+	}
+	return jwtEnd(b, i) > i || introduces(b, i)
+}
 
 // wordHolds reports whether the word that begins at b[i] may be a secret, an
 // encoding of one, or introduce it.
@@ -19,19 +24,6 @@ func wordHolds(b []byte, i int) bool {
 		j++
 	}
 	return j > i && (prefixStart(b, i) && opens(b, i) || j-i == longToken && mayDecode(b, i))
-}
-
-// formAt reports whether a vendor's form may begin at b[i].
-func formAt(b []byte, i int) bool {
-	if b[i] == 'e' && b[i+1] == 'y' && b[i+2] == 'J' {
-		return true
-	}
-	for _, f := range secretForms[[2]byte{b[i], b[i+1]}] {
-		if len(b)-i >= f.least && hasPrefix(b[i:], f.prefix) {
-			return true
-		}
-	}
-	return false
 }
 
 // mayDecode reports whether the run at b[i] may be base64 or hex of a text. It is

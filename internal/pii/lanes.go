@@ -29,35 +29,31 @@ func masksAt(b []byte, i int) (m masks) {
 	return masksOf(&last)
 }
 
+// masksOf is written as one loop because it is the hot path. In word the highest
+// bits are those of lanes that hold a letter, digit, underscore or part of a
+// character beyond ASCII; in sign, of one of % & + , - / : ; < = > ? @ and the
+// backslash.
 func masksOf(b *[block]byte) (m masks) {
 	var seen uint64
 	for n := 0; n < block; n += 8 {
-		x := binary.LittleEndian.Uint64(b[n:])
-		word, sign := lanes(x)
-		m.word |= gather(word) << n
-		m.sign |= gather(sign) << n
+		x := binary.LittleEndian.Uint64(b[n : n+8])
+		low := x &^ highs
+		folded := low | ones*0x20
+		fromColon := low + ones*(0x80-':')
+		letter := (folded + ones*(0x80-'a')) &^ (folded + ones*(0x80-'z'-1))
+		digit := (low + ones*(0x80-'0')) &^ fromColon
+		line := ^((low ^ ones*'_') + ones*0x7f)
+		sign := (low+ones*(0x80-'%'))&^(low+ones*(0x80-'&'-1)) |
+			(low+ones*(0x80-'+'))&^(low+ones*(0x80-'-'-1)) |
+			fromColon&^(low+ones*(0x80-'@'-1)) |
+			^((low ^ ones*'/') + ones*0x7f) |
+			^((low ^ ones*'\\') + ones*0x7f)
+		m.word |= gather((letter|digit|line|x)&highs) << n
+		m.sign |= gather(sign&highs&^x) << n
 		seen |= x
 	}
 	m.high = seen&highs != 0
 	return m
-}
-
-// lanes returns the highest bits of the lanes that hold a letter, digit,
-// underscore or part of a character beyond ASCII, and of those that hold one of
-// % & + , - / : ; < = > ? @ and the backslash.
-func lanes(x uint64) (word, sign uint64) {
-	low := x &^ highs
-	folded := low | ones*0x20
-	fromColon := low + ones*(0x80-':')
-	letter := (folded + ones*(0x80-'a')) &^ (folded + ones*(0x80-'z'-1))
-	digit := (low + ones*(0x80-'0')) &^ fromColon
-	line := ^((low ^ ones*'_') + ones*0x7f)
-	sign = (low+ones*(0x80-'%'))&^(low+ones*(0x80-'&'-1)) |
-		(low+ones*(0x80-'+'))&^(low+ones*(0x80-'-'-1)) |
-		^((low ^ ones*'/') + ones*0x7f) |
-		fromColon&^(low+ones*(0x80-'@'-1)) |
-		^((low ^ ones*'\\') + ones*0x7f)
-	return (letter | digit | line | x) & highs, sign & highs &^ x
 }
 
 // gather moves the highest bits of eight lanes into the lowest byte.

@@ -5,13 +5,23 @@ const maxSecret = 4096 // bytes of one token
 // prefixed matches the token that begins at b[i] with the vendors' forms; j is
 // the end of its first run of word bytes.
 func (r *run) prefixed(v *view, i, j int) int {
-	b := v.b
-	if b[i] == 'e' && b[i+1] == 'y' {
-		if k := r.jwt(v, i); k > i {
-			return k
-		}
+	if k := jwtEnd(v.b, i); k > i {
+		r.emit(v, i, k, Secret, "jwt", 0.96, "JSON Web Token")
+		return k
 	}
-	for _, f := range secretForms[[2]byte{b[i], b[i+1]}] {
+	if f, k := formAt(v.b, i); f != nil {
+		r.emit(v, i, k, Secret, f.name, 0.96, "prefix of "+f.name)
+		return k
+	}
+	return j
+}
+
+// formAt returns the vendor's form that a token at b[i] has, and the token's end;
+// nil if it has none.
+func formAt(b []byte, i int) (*secretForm, int) {
+	forms := secretForms[[2]byte{b[i], b[i+1]}]
+	for n := range forms {
+		f := &forms[n]
 		if len(b)-i < f.least || !hasPrefix(b[i:], f.prefix) {
 			continue
 		}
@@ -25,15 +35,14 @@ func (r *run) prefixed(v *view, i, j int) int {
 		if k-i < f.least || k < len(b) && b[k] == '_' || !random(b[i+len(f.prefix):k]) && !capitals(f, b[i:k]) || !exact(f, b[i:k]) {
 			continue
 		}
-		r.emit(v, i, k, Secret, f.name, 0.96, "prefix of "+f.name)
-		return k
+		return f, k
 	}
-	return j
+	return nil, i
 }
 
 // capitals accepts the key identifiers that are capitals and digits, of which one
 // in a hundred has no digit.
-func capitals(f secretForm, b []byte) bool {
+func capitals(f *secretForm, b []byte) bool {
 	if len(f.prefix) != 4 || len(b) != 20 || f.name != "AWS_ACCESS_KEY" || !noLower(b) {
 		return false
 	}
@@ -50,7 +59,7 @@ func capitals(f secretForm, b []byte) bool {
 
 // exact applies the stricter rules of short prefixes, where words and numbers
 // would otherwise match.
-func exact(f secretForm, b []byte) bool {
+func exact(f *secretForm, b []byte) bool {
 	rest := b[len(f.prefix):]
 	switch f.prefix {
 	case "AKIA", "ASIA", "ABIA", "ACCA", "A3T", "LTAI":
@@ -150,10 +159,10 @@ func random(b []byte) bool {
 	return distinct >= least && longest*3 < len(b)+6 && (m&cDigit != 0 || m&cUpper != 0 && m&cLower != 0)
 }
 
-// jwt reads a token of three base64url parts whose header is JSON (RFC 7519).
-func (r *run) jwt(v *view, i int) int {
-	b := v.b
-	if b[i+2] != 'J' {
+// jwtEnd returns where the token of three base64url parts ends that begins at b[i]
+// and whose header is JSON (RFC 7519), or i.
+func jwtEnd(b []byte, i int) int {
+	if !hasPrefix(b[i:], "eyJ") {
 		return i
 	}
 	dots, k := 0, i
@@ -178,7 +187,6 @@ func (r *run) jwt(v *view, i int) int {
 	if !ok || len(head) == 0 || head[0] != '{' || !containsFold(head, `"alg"`) && !containsFold(head, `"typ"`) && !containsFold(head, `"enc"`) {
 		return i
 	}
-	r.emit(v, i, k, Secret, "jwt", 0.96, "JSON Web Token")
 	return k
 }
 
