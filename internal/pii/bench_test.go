@@ -30,12 +30,12 @@ func benchScan(b *testing.B, cfg Config, text []byte) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s.Scan(text)
+	s.ScanJSON(text)
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	start := cpuTime()
 	for b.Loop() {
-		s.Scan(text)
+		s.ScanJSON(text)
 	}
 	b.ReportMetric(float64(len(text))*float64(b.N)/(cpuTime()-start).Seconds()/1e6, "cpuMB/s")
 }

@@ -7,13 +7,13 @@ import (
 
 // What a look stops at. Each of these says no only where the scan finds nothing.
 
-// opens reports whether a vendor's token or a word that introduces a password
-// begins at b[i].
+// opens reports whether a vendor's token, a word that introduces a password or the
+// title of a key block begins at b[i].
 func opens(b []byte, i int) bool {
 	if f, _ := formAt(b, i); f != nil {
 		return true
 	}
-	return jwtEnd(b, i) > i || introduces(b, i)
+	return jwtEnd(b, i) > i || introduces(b, i) || hasPrefix(b[i:], "BEGIN ") && i > 0 && b[i-1] == '-'
 }
 
 // wordHolds reports whether the word that begins at b[i] may be a secret, an
@@ -79,12 +79,10 @@ func (l *look) sign(i int) bool {
 		return l.colon(i)
 	case '=', '>':
 		return nameHolds(b, i)
-	case ',':
-		return i > 1 && (b[i-1] == '"' && b[i-2] == '\\' || b[i-1] == '\'') && nameHolds(b, i)
+	case '\'':
+		return next == ',' && nameHolds(b, i+1)
 	case '@':
 		return pairHolds(b, i)
-	case '-':
-		return i+4 < len(b) && next == '-' && b[i+4] == '-'
 	case '%':
 		return class[next]&cHex != 0
 	case '&':
@@ -111,7 +109,10 @@ func escapeHolds(b []byte, i int) bool {
 	case '/':
 		return true
 	}
-	return i+2 < len(b) && wordHolds(b, i+2)
+	if i+2 == len(b) {
+		return false
+	}
+	return wordHolds(b, i+2) || b[i+1] == '"' && b[i+2] == ',' && nameHolds(b, i+2)
 }
 
 // signed reports whether the word before the sign at i may be the first of a run

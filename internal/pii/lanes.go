@@ -31,7 +31,7 @@ func masksAt(b []byte, i int) (m masks) {
 
 // masksOf is written as one loop because it is the hot path. In word the highest
 // bits are those of lanes that hold a letter, digit, underscore or part of a
-// character beyond ASCII; in sign, of one of % & + , - / : ; < = > ? @ and the
+// character beyond ASCII; in sign, of one of % & ' + / : ; < = > ? @ and the
 // backslash.
 func masksOf(b *[block]byte) (m masks) {
 	var seen uint64
@@ -43,9 +43,9 @@ func masksOf(b *[block]byte) (m masks) {
 		letter := (folded + ones*(0x80-'a')) &^ (folded + ones*(0x80-'z'-1))
 		digit := (low + ones*(0x80-'0')) &^ fromColon
 		line := ^((low ^ ones*'_') + ones*0x7f)
-		sign := (low+ones*(0x80-'%'))&^(low+ones*(0x80-'&'-1)) |
-			(low+ones*(0x80-'+'))&^(low+ones*(0x80-'-'-1)) |
+		sign := (low+ones*(0x80-'%'))&^(low+ones*(0x80-'\''-1)) |
 			fromColon&^(low+ones*(0x80-'@'-1)) |
+			^((low ^ ones*'+') + ones*0x7f) |
 			^((low ^ ones*'/') + ones*0x7f) |
 			^((low ^ ones*'\\') + ones*0x7f)
 		m.word |= gather((letter|digit|line|x)&highs) << n

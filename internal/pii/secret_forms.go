@@ -243,8 +243,8 @@ func buildForms(text string) map[[2]byte][]secretForm {
 	return out
 }
 
-// formStart is a bit set over hashes of the first three bytes of all prefixes and of
-// the words that introduce a password. It is large, so that one token in a hundred
+// formStart is a bit set over hashes of the first three bytes of all prefixes of the
+// words that introduce a password, and of a key block's title. It is large, so that one token in a hundred
 // passes that has none of them.
 var formStart = func() (t [formBits / 64]uint64) {
 	set := func(a, b, c byte) {
@@ -263,6 +263,7 @@ var formStart = func() (t [formBits / 64]uint64) {
 		}
 	}
 	set('e', 'y', 'J')
+	set('B', 'E', 'G')
 	for _, w := range []string{"pas", "ken", "con"} { // a password in prose
 		for k := range 8 {
 			fold := func(n int) byte { return w[n] &^ byte(k>>n&1<<5) }
