@@ -248,7 +248,7 @@ func (m *model) tag(out []uint8, ws []word, bias int32) []uint8 {
 	caps := capsLevel(ws)
 	for i := range ws {
 		t := uint8(tagO)
-		if prev != tagO || ws[i].namelike() || ws[i].shape == shLower && i+1 < len(ws) && ws[i+1].namelike() {
+		if prev != tagO || ws[i].namelike() || ws[i].shape != shPunct && i+1 < len(ws) && ws[i+1].namelike() {
 			var s [8]int32
 			for _, f := range features(feats[:0], ws, i, prev, prev2, caps) {
 				at := f & (featureRows - 1) * 8
@@ -275,7 +275,15 @@ func (m *model) tag(out []uint8, ws []word, bias int32) []uint8 {
 // namelike reports whether a name may begin with w, or with the word before it as
 // in "von Neumann". Most words of a text are in lower case and on no list of names.
 func (w *word) namelike() bool {
-	return w.shape != shPunct && (w.shape != shLower || w.gaz&(gFirst|gLast|gCity|gLand|gBrand) != 0 || w.place != 0)
+	switch w.shape {
+	case shPunct, shDigit:
+		return false
+	case shLower:
+		return w.gaz&(gFirst|gLast|gCity|gLand|gBrand) != 0 || w.place != 0
+	case shTitle:
+		return !w.first || w.gaz&gCommon == 0
+	}
+	return true
 }
 
 // print8 is the fingerprint by which a row knows the one feature that owns it.

@@ -42,7 +42,7 @@ func twins(m *wire.Message, found []finding) []finding {
 			}
 			f, size := w.at(m.Raw()[:spot.End-1], at)
 			if size == 0 || i < len(known) && known[i].start < at+size {
-				at++
+				at = nextStart(m.Raw()[:spot.End-1], at)
 				continue
 			}
 			if path == "" {
@@ -62,6 +62,28 @@ func twins(m *wire.Message, found []finding) []finding {
 	}
 	return out
 }
+
+// nextStart returns the next place after at where something may begin that is not
+// a part of a longer word. The letter of an escape is no part of the word after it.
+func nextStart(raw []byte, at int) int {
+	if at > 0 && raw[at-1] == '\\' {
+		return at + 1
+	}
+	for plain[raw[at]] {
+		if at++; at == len(raw) || !plain[raw[at]] {
+			return at
+		}
+	}
+	return at + 1
+}
+
+// plain has the letters and digits of ASCII.
+var plain = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c < utf8.RuneSelf && word(rune(c))
+	}
+	return t
+}()
 
 // wanted are the values to look for, by their first bytes.
 type wanted struct {
