@@ -1,11 +1,9 @@
 package app
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -13,6 +11,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"ostiary.dev/ostiary/internal/fault"
 )
 
 // maxConfig is the largest configuration file that is read.
@@ -21,40 +21,11 @@ const maxConfig = 1 << 20
 // maxNesting is deeper than any key of Config lies.
 const maxNesting = 16
 
-// Problem is one thing wrong with the configuration.
-type Problem struct {
-	File   string `json:"file"`
-	Line   int    `json:"line"`   // from 1; 0 when no line is at fault
-	Column int    `json:"column"` // from 1
-	Key    string `json:"key"`    // path of the key, such as limits.depth
-	Text   string `json:"text"`   // what is wrong and what to do
-}
-
-// String is file:line:column: key: text.
-func (p Problem) String() string {
-	var b strings.Builder
-	b.WriteString(p.File)
-	if p.Line > 0 {
-		fmt.Fprintf(&b, ":%d:%d", p.Line, p.Column)
-	}
-	if p.Key != "" {
-		b.WriteString(": " + p.Key)
-	}
-	b.WriteString(": " + p.Text)
-	return b.String()
-}
-
-// Problems is everything wrong with the configuration, in the file's order.
-type Problems []Problem
-
-// Error lists the problems, one a line.
-func (ps Problems) Error() string {
-	lines := make([]string, len(ps))
-	for i, p := range ps {
-		lines[i] = p.String()
-	}
-	return strings.Join(lines, "\n")
-}
+// Problem and Problems are what is wrong with the configuration.
+type (
+	Problem  = fault.Problem
+	Problems = fault.Problems
+)
 
 // place is where a key's value stands in the file.
 type place struct{ line, column int }
@@ -378,12 +349,4 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
-}
-
-// sorted orders the problems as they stand in the file.
-func (ps Problems) sorted() Problems {
-	slices.SortStableFunc(ps, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-	})
-	return ps
 }

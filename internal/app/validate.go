@@ -32,7 +32,7 @@ func Parse(name string, text []byte, environ func(string) (string, bool)) (*Conf
 	}
 	d.validate(c)
 	if len(d.problems) > 0 {
-		return nil, d.problems.sorted()
+		return nil, d.problems.Sorted()
 	}
 	c.fill()
 	return c, nil

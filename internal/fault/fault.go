@@ -1,5 +1,6 @@
 // Package fault is the closed set of reasons for which Ostiary refuses, and
-// the one table that turns a reason into an HTTP status and a JSON-RPC code.
+// the one table that turns a reason into an HTTP status and a JSON-RPC code; and
+// what is wrong with files that operators write, for messages of one form.
 //
 // It touches nothing and imports nothing of ours. It deliberately does not
 // build wire messages: wire does, from the Error made here. Codes follow MCP

@@ -1,7 +1,6 @@
 package filter
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,42 +12,15 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"ostiary.dev/ostiary/internal/fault"
 )
 
-// Problem is one thing wrong with a file of rules.
-type Problem struct {
-	File   string `json:"file"`
-	Line   int    `json:"line"`   // from 1; 0 when no line is at fault
-	Column int    `json:"column"` // from 1
-	Key    string `json:"key"`    // such as filter[2].rows.where
-	Text   string `json:"text"`   // what is wrong
-}
-
-// String is file:line:column: key: text.
-func (p Problem) String() string {
-	var b strings.Builder
-	b.WriteString(p.File)
-	if p.Line > 0 {
-		fmt.Fprintf(&b, ":%d:%d", p.Line, p.Column)
-	}
-	if p.Key != "" {
-		b.WriteString(": " + p.Key)
-	}
-	b.WriteString(": " + p.Text)
-	return b.String()
-}
-
-// Problems is everything wrong with a file, in its order.
-type Problems []Problem
-
-// Error lists the problems, one a line.
-func (ps Problems) Error() string {
-	lines := make([]string, len(ps))
-	for i, p := range ps {
-		lines[i] = p.String()
-	}
-	return strings.Join(lines, "\n")
-}
+// Problem and Problems are what is wrong with a file of rules.
+type (
+	Problem  = fault.Problem
+	Problems = fault.Problems
+)
 
 // maxProblems bounds what is said of one file.
 const maxProblems = 50
@@ -76,9 +48,7 @@ func Parse(name string, text []byte) ([]Rule, error) {
 		d.add("filter", spot{}, "is empty; write at least one rule")
 	}
 	if len(d.problems) > 0 {
-		slices.SortStableFunc(d.problems, func(a, b Problem) int {
-			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-		})
+		d.problems.Sorted()
 		return nil, d.problems[:min(len(d.problems), maxProblems)]
 	}
 	return rules, nil
