@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +20,7 @@ const maxFilterFile = 1 << 20
 
 func newFilter(c *cli) *cobra.Command {
 	return group("filter", "Say which parts of answers callers receive",
-		newFilterApply(c), newFilterList(c), newFilterShow(c), newFilterRemove(c), newFilterTest(c), newFilterSuggest(c))
+		newFilterApply(c), newFilterList(c), newFilterShow(c), newFilterRemove(c), newFilterTest(c), newFilterSuggest(c), newFilterHistory(c), newFilterRollback(c))
 }
 
 func newFilterApply(c *cli) *cobra.Command {
@@ -81,11 +82,11 @@ func newFilterList(c *cli) *cobra.Command {
 }
 
 func newFilterShow(c *cli) *cobra.Command {
-	return &cobra.Command{Use: "show [SERVER]", Short: "Show the rules of a server, or those that are about every server", Args: args(0, 1),
+	var r admin.FilterVersion
+	cmd := &cobra.Command{Use: "show [SERVER]", Short: "Show the rules of a server, or those that are about every server", Args: args(0, 1),
 		RunE: func(cmd *cobra.Command, given []string) error {
-			var r admin.ID
 			if len(given) == 1 {
-				r.ID = given[0]
+				r.ID.ID = given[0]
 			}
 			return c.with(cmd.Context(), func(api admin.API) error {
 				v, err := api.Filter(cmd.Context(), r)
@@ -100,6 +101,42 @@ func newFilterShow(c *cli) *cobra.Command {
 				return err
 			})
 		}}
+	cmd.Flags().Uint64Var(&r.Version, "version", 0, "an earlier version; see filter history")
+	return cmd
+}
+
+func newFilterHistory(c *cli) *cobra.Command {
+	return &cobra.Command{Use: "history [SERVER]", Short: "List the versions of a filter, the newest first", Args: args(0, 1),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			var r admin.ID
+			if len(given) == 1 {
+				r.ID = given[0]
+			}
+			return c.with(cmd.Context(), func(api admin.API) error {
+				all, err := api.FilterHistory(cmd.Context(), r)
+				if err != nil {
+					return err
+				}
+				return c.print(page{kind: "FilterList", columns: append([]string{"state"}, filterColumns...), items: all})
+			})
+		}}
+}
+
+func newFilterRollback(c *cli) *cobra.Command {
+	return c.flags(&cobra.Command{Use: "rollback SERVER VERSION --reason TEXT", Short: "Put an earlier version in force again; * = of the rules about every server", Args: args(2, 2),
+		RunE: func(cmd *cobra.Command, given []string) error {
+			v, err := strconv.ParseUint(given[1], 10, 64)
+			if err != nil || v == 0 {
+				return invalid("see: ostiary filter history "+given[0], "%q is not a version", given[1])
+			}
+			return c.with(cmd.Context(), func(api admin.API) error {
+				d, err := api.RollbackFilter(cmd.Context(), admin.RollbackFilter{Change: c.request(), Server: given[0], Version: v})
+				if err != nil {
+					return err
+				}
+				return c.print(done("Filter", filterColumns, d))
+			})
+		}})
 }
 
 func newFilterRemove(c *cli) *cobra.Command {

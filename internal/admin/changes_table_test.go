@@ -135,6 +135,10 @@ var changes = map[string]changing{
 	}},
 
 	"filter.apply": {ask: asked(ApplyFilter{Server: "wiki", Text: someFilter})},
+	"filter.rollback": {ask: func(t *testing.T, _ *world, api API) any {
+		must[Done[FilterView]](t)(api.ApplyFilter(ctx, ApplyFilter{Change: why, Server: "wiki", Text: someFilter}))
+		return RollbackFilter{Change: why, Server: "wiki", Version: 1}
+	}},
 	"filter.remove": {ask: func(t *testing.T, _ *world, api API) any {
 		must[Done[FilterView]](t)(api.ApplyFilter(ctx, ApplyFilter{Change: why, Text: someFilter}))
 		return RemoveFilter{}
@@ -192,7 +196,7 @@ var readMethods = strings.Fields(`status attach server.list server.get tool.list
 	access.list access.explain access.who access.what access.unused access.requests backup.list backup.read key.list key.get
 	audit.query audit.follow audit.logs audit.show audit.verify audit.checkpoint audit.prove audit.export audit.entries audit.hashes witness.list
 	policy.check policy.test policy.diff policy.replay policy.schema policy.history policy.show policy.proposals policy.shadow
-	oauth.logins oauth.clients approval.list approval.get bypass.list limit.list filter.list filter.get filter.suggest cert.list cert.crl ca.show kill.list user.list user.get
+	oauth.logins oauth.clients approval.list approval.get bypass.list limit.list filter.list filter.get filter.history filter.suggest cert.list cert.crl ca.show kill.list user.list user.get
 	vault.lookup vault.stats vault.requests data.export`)
 
 var someCredential = SetCredential{CredentialRef: CredentialRef{Server: "wiki"},

@@ -20,7 +20,9 @@ type FilterAPI interface {
 	ApplyFilter(context.Context, ApplyFilter) (Done[FilterView], error)
 	RemoveFilter(context.Context, RemoveFilter) (Done[FilterView], error)
 	Filters(context.Context, None) ([]FilterView, error)
-	Filter(context.Context, ID) (FilterView, error)
+	Filter(context.Context, FilterVersion) (FilterView, error)
+	FilterHistory(context.Context, ID) ([]FilterView, error)
+	RollbackFilter(context.Context, RollbackFilter) (Done[FilterView], error)
 	SuggestFilter(context.Context, SuggestFilter) (FilterProposal, error)
 }
 
@@ -43,6 +45,7 @@ type RemoveFilter struct {
 type FilterView struct {
 	Server   string    `json:"server"` // "*" = the rules say which
 	Version  uint64    `json:"version"`
+	State    string    `json:"state,omitempty"` // of a version: active, replaced
 	Rules    int       `json:"rules"`
 	File     string    `json:"file"`
 	Hash     string    `json:"hash"`
@@ -74,6 +77,7 @@ type filterDetail struct {
 	After   string `json:"after,omitempty"`
 	File    string `json:"file,omitempty"`
 	Rules   int    `json:"rules"`
+	Of      uint64 `json:"of,omitempty"` // version that came back
 }
 
 func filterID(server string) string { return cmp.Or(server, registry.FilterAll) }
@@ -90,6 +94,11 @@ func filterAct(kind, id string, c Change) (*act, error) {
 // ApplyFilter checks a filter and puts it in force. One that cannot be read
 // changes nothing.
 func (o *operator) ApplyFilter(_ context.Context, r ApplyFilter) (Done[FilterView], error) {
+	return o.applyFilter("filter.apply", r, 0)
+}
+
+// applyFilter puts r in force as an act of a kind; of is the version that it was.
+func (o *operator) applyFilter(kind string, r ApplyFilter, of uint64) (Done[FilterView], error) {
 	var out Done[FilterView]
 	id := filterID(r.Server)
 	rules, err := filter.ParseFor(id, cmp.Or(r.Name, "filter"), []byte(r.Text))
@@ -97,7 +106,7 @@ func (o *operator) ApplyFilter(_ context.Context, r ApplyFilter) (Done[FilterVie
 		return out, &Error{Code: Invalid, Message: "the filter is not valid; the one in force stays", Cause: err.Error(),
 			Fix: "correct each line, and try it with: ostiary filter test FILE RESULT"}
 	}
-	t, err := filterAct("filter.apply", id, r.Change)
+	t, err := filterAct(kind, id, r.Change)
 	if err != nil {
 		return out, err
 	}
@@ -111,12 +120,8 @@ func (o *operator) ApplyFilter(_ context.Context, r ApplyFilter) (Done[FilterVie
 		if err != nil {
 			return nil, err
 		}
-		n, err := registry.NewNoun(registry.KindFilter, id, "", f)
-		if err != nil {
-			return nil, err
-		}
 		out.Item, out.Notices = o.viewFilter(id, f), o.unknownNames(rules)
-		return filterDetail{f.Version, f.Previous, f.Hash, f.Name, len(rules)}, putNoun(s, n)
+		return filterDetail{f.Version, f.Previous, f.Hash, f.Name, len(rules), of}, putFilter(s, id, f)
 	})
 	if err != nil {
 		return Done[FilterView]{}, err
@@ -132,7 +137,7 @@ func (o *operator) nextFilter(s store.Store, id string, r ApplyFilter) (registry
 	if err != nil {
 		return f, err
 	}
-	old, err := filterOf(s, id)
+	old, err := lastFilter(s, id)
 	if errors.Is(err, registry.ErrNotFound) {
 		return f, nil
 	}
@@ -218,9 +223,12 @@ func (o *operator) Filters(context.Context, None) ([]FilterView, error) {
 }
 
 // Filter returns one with its text.
-func (o *operator) Filter(_ context.Context, r ID) (FilterView, error) {
-	id := filterID(r.ID)
+func (o *operator) Filter(_ context.Context, r FilterVersion) (FilterView, error) {
+	id := filterID(r.ID.ID)
 	f, err := filterOf(o.cfg.Store, id)
+	if r.Version != 0 {
+		f, err = filterVersion(o.cfg.Store, id, r.Version)
+	}
 	if err != nil {
 		return FilterView{}, asError("the filter of "+id, err)
 	}

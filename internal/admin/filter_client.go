@@ -18,11 +18,21 @@ func (c *Client) Filters(ctx context.Context, r None) ([]FilterView, error) {
 }
 
 // Filter implements API.
-func (c *Client) Filter(ctx context.Context, r ID) (FilterView, error) {
+func (c *Client) Filter(ctx context.Context, r FilterVersion) (FilterView, error) {
 	return ask[FilterView](ctx, c, "filter.get", r)
 }
 
 // SuggestFilter implements API.
 func (c *Client) SuggestFilter(ctx context.Context, r SuggestFilter) (FilterProposal, error) {
 	return ask[FilterProposal](ctx, c, "filter.suggest", r)
+}
+
+// FilterHistory implements API.
+func (c *Client) FilterHistory(ctx context.Context, r ID) ([]FilterView, error) {
+	return ask[[]FilterView](ctx, c, "filter.history", r)
+}
+
+// RollbackFilter implements API.
+func (c *Client) RollbackFilter(ctx context.Context, r RollbackFilter) (Done[FilterView], error) {
+	return ask[Done[FilterView]](ctx, c, "filter.rollback", r)
 }

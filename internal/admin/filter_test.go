@@ -19,8 +19,12 @@ func filterStory(t *testing.T, api API, note func(string, any, error)) {
 	note("ApplyFilter", f1, err)
 	f2, err := api.Filters(ctx, None{})
 	note("Filters", f2, err)
-	f3, err := api.Filter(ctx, ID{"wiki"})
+	f3, err := api.Filter(ctx, FilterVersion{ID: ID{"wiki"}})
 	note("Filter", f3, err)
+	f6, err := api.FilterHistory(ctx, ID{"wiki"})
+	note("FilterHistory", f6, err)
+	f7, err := api.RollbackFilter(ctx, RollbackFilter{Change: why, Server: "wiki", Version: 1})
+	note("RollbackFilter", f7, err)
 	f4, err := api.SuggestFilter(ctx, SuggestFilter{Server: "wiki", Learned: []filter.Learned{{Tool: "read-file", Members: []filter.Seen{{Path: "id", Used: 1}}}}})
 	note("SuggestFilter", f4, err)
 	f5, err := api.RemoveFilter(ctx, RemoveFilter{Change: why, Server: "wiki"})
@@ -68,7 +72,7 @@ func TestFilters(t *testing.T) {
 		if len(all) != 2 || all[0].Server != "*" || all[1].Server != "wiki" || all[0].Text+all[1].Text != "" {
 			t.Errorf("%+v", all)
 		}
-		if v := must[FilterView](t)(api.Filter(ctx, ID{""})); v.Text != "filter: [{drop: [iban]}]" || v.Version != 1 {
+		if v := must[FilterView](t)(api.Filter(ctx, FilterVersion{})); v.Text != "filter: [{drop: [iban]}]" || v.Version != 1 {
 			t.Errorf("%+v", v)
 		}
 		must[Done[FilterView]](t)(api.ApplyFilter(ctx, ApplyFilter{Change: Change{Reason: "dry", DryRun: true}, Server: "wiki", Text: someFilter}))
@@ -116,7 +120,7 @@ func TestFiltersAreRefused(t *testing.T) {
 		refused(t, err, NotFound)
 		_, err = api.RemoveFilter(ctx, RemoveFilter{Server: "wiki"})
 		refused(t, err, Invalid)
-		_, err = api.Filter(ctx, ID{"crm"})
+		_, err = api.Filter(ctx, FilterVersion{ID: ID{"crm"}})
 		refused(t, err, NotFound)
 		_, err = api.SuggestFilter(ctx, SuggestFilter{Server: "wiki"})
 		refused(t, err, NotFound)
@@ -156,4 +160,66 @@ func TestBrokenFilterBlocks(t *testing.T) {
 			t.Errorf("%s: another server: %+v", id, r)
 		}
 	}
+}
+
+// TestFilterHistory tells how an earlier version comes back: as the next one,
+// also after the filter was removed.
+func TestFilterHistory(t *testing.T) {
+	faces(t, func(t *testing.T, w *world, api API) {
+		ready(t, api)
+		apply := func(text string) {
+			must[Done[FilterView]](t)(api.ApplyFilter(ctx, ApplyFilter{Change: why, Server: "wiki", Name: "wiki.yaml", Text: text}))
+		}
+		apply(someFilter)
+		apply("filter: [{drop: [name]}]")
+		must[Done[FilterView]](t)(api.ApplyFilter(ctx, ApplyFilter{Change: why, Text: "filter: [{drop: [iban]}]"}))
+		must[Done[FilterView]](t)(api.RollbackFilter(ctx, RollbackFilter{Change: Change{Reason: "dry", DryRun: true}, Server: "wiki", Version: 1}))
+		if drops(t, w, "ssn") {
+			t.Error("a dry run is in force")
+		}
+		d := must[Done[FilterView]](t)(api.RollbackFilter(ctx, RollbackFilter{Change: why, Server: "wiki", Version: 1}))
+		if v := d.Item; v.Version != 3 || v.Text != someFilter || v.File != "wiki.yaml" || !drops(t, w, "ssn") || drops(t, w, "name") || !drops(t, w, "iban") {
+			t.Errorf("%+v", d)
+		}
+		last := w.records.entries[len(w.records.entries)-1]
+		if last.Action != "filter.rollback" || last.Subject != "wiki" || last.Reason != why.Reason {
+			t.Errorf("the record says %+v", last)
+		}
+		all := must[[]FilterView](t)(api.FilterHistory(ctx, ID{"wiki"}))
+		if len(all) != 3 || all[0].Version != 3 || all[0].State != "active" || all[1].State != "replaced" || all[2].Hash != all[0].Hash || all[1].Text != "" {
+			t.Errorf("%+v", all)
+		}
+		if v := must[FilterView](t)(api.Filter(ctx, FilterVersion{ID{"wiki"}, 2})); v.Text != "filter: [{drop: [name]}]" {
+			t.Errorf("%+v", v)
+		}
+		must[Done[FilterView]](t)(api.RemoveFilter(ctx, RemoveFilter{Change: why, Server: "wiki"}))
+		if all = must[[]FilterView](t)(api.FilterHistory(ctx, ID{"wiki"})); len(all) != 3 || all[0].State != "replaced" {
+			t.Errorf("after the removal: %+v", all)
+		}
+		d = must[Done[FilterView]](t)(api.RollbackFilter(ctx, RollbackFilter{Change: why, Server: "wiki", Version: 2}))
+		if d.Item.Version != 4 || !drops(t, w, "name") {
+			t.Errorf("%+v", d)
+		}
+		for name, r := range map[string]RollbackFilter{
+			"no such version":     {Change: why, Server: "wiki", Version: 9},
+			"version 0":           {Change: why, Server: "wiki"},
+			"a server without":    {Change: why, Server: "crm", Version: 1},
+			"no reason":           {Server: "wiki", Version: 1},
+			"a name with a slash": {Change: why, Server: "wiki/0", Version: 1},
+		} {
+			if _, err := api.RollbackFilter(ctx, r); err == nil {
+				t.Errorf("%s: it was taken", name)
+			}
+		}
+		for range maxFilterVersions {
+			apply(someFilter)
+		}
+		all = must[[]FilterView](t)(api.FilterHistory(ctx, ID{"wiki"}))
+		if len(all) != maxFilterVersions || all[0].Version != maxFilterVersions+4 {
+			t.Errorf("%d versions are kept, the newest is %d", len(all), all[0].Version)
+		}
+		if all = must[[]FilterView](t)(api.FilterHistory(ctx, ID{})); len(all) != 1 {
+			t.Errorf("the other filter has %d versions", len(all))
+		}
+	})
 }

@@ -58,6 +58,8 @@ var methods = map[string]method{
 	"filter.list":       call(API.Filters),
 	"filter.get":        call(API.Filter),
 	"filter.suggest":    call(API.SuggestFilter),
+	"filter.history":    call(API.FilterHistory),
+	"filter.rollback":   call(API.RollbackFilter),
 	"tool.list":         call(API.Tools),
 	"tool.approve":      call(API.ApproveTool),
 	"tool.set":          call(API.SetTool),

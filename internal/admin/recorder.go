@@ -63,6 +63,7 @@ var kinds = map[string]auditlog.Kind{
 	"bypass.review":     "breakglass.reviewed",
 	"filter.apply":      auditlog.ComponentUpdated,
 	"filter.remove":     auditlog.ComponentUpdated,
+	"filter.rollback":   auditlog.ComponentUpdated,
 	"policy.apply":      auditlog.PolicyApplied,
 	"policy.rollback":   auditlog.PolicyApplied,
 	"policy.shadow":     auditlog.PolicyApplied,

@@ -10,6 +10,10 @@ import (
 // are about, or FilterAll.
 const KindFilter NounKind = "filter"
 
+// KindFilterVersion is the kind of the versions that filters had; the id is the
+// filter's, a slash, and the version in 12 digits.
+const KindFilterVersion NounKind = "filter-version"
+
 // FilterAll is the id of the filter whose rules may be about every server.
 const FilterAll = "*"
 

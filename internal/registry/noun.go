@@ -63,6 +63,7 @@ func nounKinds() map[NounKind]nounKind {
 		KindDevice:         {parseNoun[Device], false},
 		KindPerson:         {parseNoun[Person], true},
 		KindFilter:         {parseNoun[Filter], true},
+		KindFilterVersion:  {parseNoun[Filter], false},
 		KindReveal:         {parseNoun[Reveal], false},
 	}
 }
