@@ -168,16 +168,18 @@ var addressWords = wordSet("address adresse anschrift direccion indirizzo adres 
 
 // streetFirst reads "Bahnhofstraße 25" and "Via Roma 12".
 func streetFirst(v *view, ws []word, i int) (lo, hi int) {
-	var buf [40]byte
-	f := buf[:foldWord(buf[:0], v.b[ws[i].start:ws[i].end], 38)]
 	w := &ws[i]
-	if w.shape != shLower && len(f) > 5 && hasStreetEnd(f) && i+1 < len(ws) && houseNumber(&ws[i+1]) {
-		return i, i + 2
+	if w.shape != shLower && i+1 < len(ws) && houseNumber(&ws[i+1]) {
+		var buf [40]byte
+		f := buf[:foldWord(buf[:0], v.b[w.start:w.end], 38)]
+		if len(f) > 5 && hasStreetEnd(f) {
+			return i, i + 2
+		}
+		if i+2 < len(ws) && i > 0 && (string(f) == "str" || string(f) == "strasse") {
+			return i - 1, i + 2
+		}
 	}
-	if i+2 < len(ws) && w.shape != shLower && (string(f) == "str" || string(f) == "strasse") && i > 0 && houseNumber(&ws[i+1]) {
-		return i - 1, i + 2
-	}
-	if !streetBefore[string(f)] || len(f) < 2 {
+	if !inSet(streetBefore, v.b, w) || w.end-w.start < 2 {
 		return 0, 0
 	}
 	for e := i + 1; e < len(ws) && e < i+6; e++ {

@@ -20,6 +20,8 @@ const (
 	gPhrase             // the beginning of a place or organisation of several words
 	gBrand              // an organisation by its own name
 	gWord               // in a dictionary, written in lower case or a German noun
+
+	gRule = 1 << 15 // on a list of the rules; no part of word.gaz, which the weights know
 )
 
 // gazetteerFile holds, after gzip: pairs of a hash (uint32, little endian) and
@@ -65,13 +67,26 @@ func newGazetteer(pairs []byte) *gazetteer {
 		if h == 0 {
 			continue
 		}
-		k := h & g.mask
-		for g.keys[k] != 0 {
-			k = (k + 1) & g.mask
+		g.add(h, binary.LittleEndian.Uint16(pairs[i*6+4:]))
+	}
+	for _, list := range []map[string]bool{streetBefore, streetAfter, unitWords, units, directions, military, addressWords, titleWords, landWords, headWords, ofWords, nrpWords} {
+		for w := range list {
+			g.add(hashBytes([]byte(w)), gRule)
 		}
-		g.keys[k], g.bits[k] = h, binary.LittleEndian.Uint16(pairs[i*6+4:])
+	}
+	for w := range nrpWords {
+		g.add(hashBytes([]byte(w+"s")), gRule) // the plural, see groupWord
 	}
 	return g
+}
+
+func (g *gazetteer) add(h uint32, bits uint16) {
+	k := h & g.mask
+	for g.keys[k] != 0 && g.keys[k] != h {
+		k = (k + 1) & g.mask
+	}
+	g.keys[k] = h
+	g.bits[k] |= bits
 }
 
 // unpack undoes gzip. The files are part of the program: one that does not

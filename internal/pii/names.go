@@ -268,8 +268,12 @@ func allPunct(ws []word) bool {
 	return true
 }
 
-// inSet reports whether w, in lower case without accents, is in the set.
+// inSet reports whether w, in lower case without accents, is in the set, which is
+// one of those that newGazetteer marks.
 func inSet(set map[string]bool, b []byte, w *word) bool {
+	if !w.rule {
+		return false
+	}
 	var buf [40]byte
 	return set[string(buf[:foldWord(buf[:0], b[w.start:w.end], 38)])]
 }
@@ -287,7 +291,7 @@ func wordSet(list string) map[string]bool {
 // titles emits titles beside names, and words for nationality, religion and party.
 func (r *run) titles(v *view, ws []word, ts []uint8) {
 	for i := range ws {
-		if ws[i].shape != shTitle && ws[i].shape != shLower && ws[i].shape != shUpper || ws[i].end-ws[i].start > 16 {
+		if !ws[i].rule || ws[i].shape != shTitle && ws[i].shape != shLower && ws[i].shape != shUpper || ws[i].end-ws[i].start > 16 {
 			continue
 		}
 		var buf [40]byte

@@ -17,7 +17,7 @@ const (
 
 const (
 	featureRows = 1 << 19
-	featureCap  = 40 // features of one word, at most
+	featureCap  = 32 // features of one word, at most
 )
 
 // Shapes of a word.
@@ -43,6 +43,7 @@ type word struct {
 	place      uint8 // 1 begins, 2 continues a place of several words; 3, 4 an organisation
 	shape      uint8
 	first      bool  // begins a sentence or line
+	rule       bool  // on a list of the rules, see inSet
 	raw        byte  // of punctuation, the byte
 	margin     int32 // how far its tag is above no name, set by tag
 }
@@ -121,7 +122,8 @@ func (m *model) describe(w *word, t []byte) {
 	default:
 		w.shape = shLower
 	}
-	w.gaz = m.gaz.get(w.h)
+	bits := m.gaz.get(w.h)
+	w.gaz, w.rule = bits&^gRule, bits&gRule != 0
 }
 
 // phrases marks places and organisations of two to four words.
@@ -249,17 +251,7 @@ func (m *model) tag(out []uint8, ws []word, bias int32) []uint8 {
 	for i := range ws {
 		t := uint8(tagO)
 		if prev != tagO || ws[i].namelike() || ws[i].shape != shPunct && i+1 < len(ws) && ws[i+1].namelike() {
-			var s [8]int32
-			for _, f := range features(feats[:0], ws, i, prev, prev2, caps) {
-				at := f & (featureRows - 1) * 8
-				row := m.rows[at : at+8 : at+8]
-				if uint8(row[tags]) != print8(f) {
-					continue
-				}
-				for k := range tags {
-					s[k] += int32(row[k])
-				}
-			}
+			s := m.score(features(feats[:0], ws, i, prev, prev2, caps))
 			s[tagO] -= bias
 			s[tagBLoc] += placeBias
 			s[tagBOrg] += orgBias
@@ -272,6 +264,27 @@ func (m *model) tag(out []uint8, ws []word, bias int32) []uint8 {
 	return out
 }
 
+// score adds up the weights of the features. Their rows are far apart in memory:
+// the owners are compared first, without a branch, so that the loads overlap.
+func (m *model) score(feats []uint32) (s [8]int32) {
+	var owned [featureCap]uint32
+	n := 0
+	for _, f := range feats {
+		at := f & (featureRows - 1) * 8
+		owned[n%featureCap] = at
+		if uint8(m.rows[at+tags]) == print8(f) {
+			n++
+		}
+	}
+	for _, at := range owned[:n] {
+		row := m.rows[at : at+8 : at+8]
+		for k := range tags {
+			s[k] += int32(row[k])
+		}
+	}
+	return s
+}
+
 // namelike reports whether a name may begin with w, or with the word before it as
 // in "von Neumann". Most words of a text are in lower case and on no list of names.
 func (w *word) namelike() bool {
@@ -281,7 +294,7 @@ func (w *word) namelike() bool {
 	case shLower:
 		return w.gaz&(gFirst|gLast|gCity|gLand|gBrand) != 0 || w.place != 0
 	case shTitle:
-		return !w.first || w.gaz&gCommon == 0
+		return !w.first || w.gaz&(gCommon|gWord) == 0 || w.gaz&(gFirst|gCity|gLand) != 0
 	}
 	return true
 }
