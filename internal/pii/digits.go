@@ -6,8 +6,8 @@ import "net/netip"
 // or j.
 func (r *run) digits(v *view, i, j int, m uint8) int {
 	b := v.b
-	if v.opaque {
-		return j
+	if v.opaque { // a machine's identifier, unless its form proves that it is somebody's account
+		return max(j, r.iban(v, i, j))
 	}
 	if j-i == 2 && j < len(b) && (b[j] == '-' || b[j] == ':') && boundary(b, i) {
 		if k := r.mac(v, i, b[j]); k > j {

@@ -163,6 +163,9 @@ func (l *look) member(q, i int) bool {
 	if slashes(b, k) != depth {
 		return true // a quote inside the key
 	}
+	if bytes.IndexByte(b[k+1:e], '\\') >= 0 {
+		return true // it is read without its escapes
+	}
 	key := l.key(b[k+1 : e])
 	return key.hides() || key.namer && l.names(i+1, depth)
 }
@@ -184,6 +187,9 @@ func (l *look) names(i, depth int) bool {
 	}
 	if slashes(b, i+n) != depth {
 		return true // a quote inside the name
+	}
+	if n >= depth && bytes.IndexByte(b[i:i+n-depth], '\\') >= 0 {
+		return true
 	}
 	return n >= depth && l.key(b[i:i+n-depth]).hides()
 }

@@ -162,7 +162,7 @@ func (w *walker) object(m member, depth int) bool {
 		w.i++
 		w.space()
 		k := inner
-		k.info = w.r.keys.get(b[i:j])
+		k.info = w.r.keys.get(w.text(i, j, kind))
 		if j-i >= 8 && (j-i >= leastKey || w.r.s.want != secretBit) {
 			w.key(i, j, kind)
 		}
@@ -193,12 +193,21 @@ func (w *walker) object(m member, depth int) bool {
 // peek reads the string at w.i as a key, without moving on.
 func (w *walker) peek() *keyInfo {
 	at := w.i
-	i, j, _ := w.str()
+	i, j, kind := w.str()
 	w.i = at
 	if i < 0 || j-i > 40 || j == i {
 		return nil
 	}
-	return w.r.keys.get(w.v.b[i:j])
+	return w.r.keys.get(w.text(i, j, kind))
+}
+
+// text returns what a string says. A key that is written with escapes means what
+// it says, too (TestC07EscapedKeys).
+func (w *walker) text(i, j int, kind strKind) []byte {
+	if kind&strEscaped == 0 {
+		return w.v.b[i:j]
+	}
+	return unescape(w.v.sub(i, j)).b
 }
 
 // str reads the string at w.i and returns what lies between its quotes.

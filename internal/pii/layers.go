@@ -113,7 +113,10 @@ func (r *run) inside(v *view, i, k int, out []byte, name string) {
 	if v.fixed {
 		w.fs, w.fe = v.fs, v.fe
 	}
+	// The scan of v goes on afterwards, with what it has seen (TestC07RunsHideNoEncoding).
+	seen, urlEnd, groupEnd := r.seen, r.urlEnd, r.groupEnd
 	r.text(&w)
+	r.seen, r.urlEnd, r.groupEnd = seen, urlEnd, groupEnd
 }
 
 // textual reports whether b is mostly printable text.
@@ -213,24 +216,31 @@ const (
 	sawEscape
 )
 
-// undo scans v again with one encoding removed.
+// undone are the encodings of whole views, in the order in which they are tried.
+var undone = [...]struct {
+	bit  uint8
+	name string
+	how  func(view) view
+}{{sawPercent, "percent encoding", unpercent}, {sawEntity, "HTML entities", unentity}, {sawEscape, "escapes", unescape}}
+
+// undo scans v again with one encoding removed. What is left may hold the same one
+// again: a URL in a URL is encoded twice (TestC07EncodedTwice).
 func (r *run) undo(v *view, saw uint8) {
 	if v.layers >= maxLayers {
 		return
 	}
-	for bit, how := range map[uint8]func(view) view{sawPercent: unpercent, sawEntity: unentity, sawEscape: unescape} {
-		if saw&bit == 0 || v.undone&bit != 0 || !r.budget(len(v.b)) {
+	for _, u := range undone {
+		if saw&u.bit == 0 || !r.budget(len(v.b)) {
 			continue
 		}
-		w := how(*v)
+		w := u.how(*v)
 		if len(w.b) == len(v.b) {
 			continue
 		}
 		w.layers++
-		w.undone |= bit
 		w.folded = false
 		w.hint = v.hint
-		w.layer = map[uint8]string{sawPercent: "percent encoding", sawEntity: "HTML entities", sawEscape: "escapes"}[bit]
+		w.layer = u.name
 		r.text(&w)
 	}
 }
@@ -256,8 +266,14 @@ func rewrite(v view, step func(b []byte, i int, buf []byte) (out []byte, n int))
 	return v.decoded(out, t)
 }
 
+// unpercent undoes URL encoding. A plus is a space where no space is written in
+// another way: forms are encoded so.
 func unpercent(v view) view {
+	form := !bytes.Contains(v.b, []byte("%20"))
 	return rewrite(v, func(b []byte, i int, buf []byte) ([]byte, int) {
+		if b[i] == '+' && form && i > 0 && b[i-1] != ' ' {
+			return append(buf, ' '), 1
+		}
 		if b[i] == '%' && i+2 < len(b) {
 			x, ok1 := hexDigit(b[i+1])
 			y, ok2 := hexDigit(b[i+2])

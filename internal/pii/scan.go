@@ -62,7 +62,6 @@ type view struct {
 	folded bool     // Unicode has been folded
 	prose  bool     // names may be looked for even in a short text
 	opaque bool     // the key says that the value is a machine's identifier
-	undone uint8    // encodings of the whole view that have been undone
 }
 
 func (v *view) src(i int) int {
