@@ -20,6 +20,7 @@ var floors = map[string]int{
 
 	"wire":   1, // messages
 	"keys":   1, // keys and cryptography
+	"media":  1, // metadata of pictures and recordings
 	"egress": 1, // the guarded dialler
 	"logs":   1, // the logger and its attributes
 	"http1":  1, // HTTP/1.1, both ends

@@ -34,6 +34,10 @@ const maxFindings = 100_000
 // hide returns m as its receiver may see it, or m itself when nothing in it is
 // to be changed.
 func (s *Step) hide(ctx context.Context, j *job, m *wire.Message) (*wire.Message, error) {
+	m, err := s.pictures(ctx, j, m)
+	if err != nil {
+		return m, err
+	}
 	spans, err := s.scan(ctx, j, m.Raw())
 	if err != nil {
 		return s.unscanned(j, m, err)

@@ -24,7 +24,7 @@ func (s *Step) place(j *job, m *wire.Message, spans []pii.Span) ([]finding, erro
 		if i == len(spans) {
 			break
 		}
-		path := ""
+		path, done := "", false
 		for ; i < len(spans) && spans[i].Start < spot.End; i++ {
 			sp := spans[i]
 			if sp.Start < spot.Start || sp.End > spot.End {
@@ -32,8 +32,9 @@ func (s *Step) place(j *job, m *wire.Message, spans []pii.Span) ([]finding, erro
 			}
 			if path == "" {
 				path = spot.Path()
+				done = !spot.Key && looked(path, spot.Value)
 			}
-			if ours.hold(s, j, raw, sp) || opaque(path) && !spot.Key || handle(path) && !j.byForm(spot.Value) {
+			if done || ours.hold(s, j, raw, sp) || opaque(path) && !spot.Key || handle(path) && !j.byForm(spot.Value) {
 				continue
 			}
 			f, err := j.finding(raw, spot, sp, path)

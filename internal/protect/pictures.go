@@ -1,0 +1,272 @@
+package protect
+
+import (
+	"context"
+	"encoding/base64"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"ostiary.dev/ostiary/internal/fault"
+	"ostiary.dev/ostiary/internal/media"
+	"ostiary.dev/ostiary/internal/pii"
+	"ostiary.dev/ostiary/internal/privacy"
+	"ostiary.dev/ostiary/internal/wire"
+)
+
+// leastPicture is the length of base64 under which there is no file with metadata.
+const leastPicture = 24
+
+// pictures looks into the bytes that blocks carry in base64: what pictures and
+// recordings say beside their content, and files that are text, such as SVG.
+// Metadata that may not pass is taken out of the file, and parts of a text are
+// redacted in it: a pseudonym in a file would be found by nobody who could turn it
+// back (TestC14MetadataOfPictures).
+func (s *Step) pictures(ctx context.Context, j *job, m *wire.Message) (*wire.Message, error) {
+	var edits []wire.Edit
+	for _, c := range carried(m) {
+		b, ok := file(c.value)
+		if !ok {
+			continue
+		}
+		left, err := s.picture(ctx, j, b, c.path)
+		if err != nil {
+			if f := fault.As(err); f.Kind == fault.ContentBlocked {
+				return nil, err
+			}
+			return s.unscanned(j, m, err)
+		}
+		if left != nil {
+			start, end := c.value.Range()
+			edits = append(edits, wire.Edit{Start: start, End: end, Text: wire.Quote(base64.StdEncoding.EncodeToString(left))})
+		}
+	}
+	if len(edits) == 0 {
+		return m, nil
+	}
+	n, err := m.Rewrite(edits...)
+	if err != nil {
+		return nil, fault.Wrap(fault.Unscannable, err)
+	}
+	return n, nil
+}
+
+// bytesAt is a value that holds a file, and its path.
+type bytesAt struct {
+	value wire.Value
+	path  string
+}
+
+// carried returns the values of a message that carry files by the protocol: data of
+// pictures and recordings, and blobs of resources.
+func carried(m *wire.Message) (out []bytesAt) {
+	for _, body := range []wire.Value{m.Result(), m.Params()} {
+		for _, list := range []string{"content", "contents", "messages"} {
+			v := body.Get(list)
+			if v.Kind() == wire.Object { // a model's answer has one block
+				out = ofBlock(out, v, list)
+			}
+			for block := range v.Elements() {
+				out = ofBlock(out, block, list+"[*]")
+				inner := block.Get("content")
+				if inner.Kind() == wire.Object {
+					out = ofBlock(out, inner, list+"[*].content")
+				}
+				for b := range inner.Elements() {
+					out = ofBlock(out, b, list+"[*].content[*]")
+				}
+			}
+		}
+	}
+	return out
+}
+
+func ofBlock(out []bytesAt, block wire.Value, path string) []bytesAt {
+	if block.Kind() != wire.Object {
+		return out
+	}
+	for _, name := range []string{"data", "blob"} {
+		if v := block.Get(name); v.Kind() == wire.String {
+			out = append(out, bytesAt{v, path + "." + name})
+		}
+	}
+	if v := block.At("resource", "blob"); v.Kind() == wire.String {
+		out = append(out, bytesAt{v, path + ".resource.blob"})
+	}
+	return out
+}
+
+// file decodes base64 as leniently as a client may: in either alphabet, padded or
+// not, with blanks in it, up to where it breaks off.
+func file(v wire.Value) ([]byte, bool) {
+	if len(v.Raw()) < leastPicture {
+		return nil, false
+	}
+	text, _ := v.Text()
+	text = strings.TrimRight(strings.Map(func(r rune) rune {
+		switch r {
+		case '-':
+			return '+'
+		case '_':
+			return '/'
+		case ' ', '\n', '\r', '\t':
+			return -1
+		}
+		return r
+	}, text), "=")
+	b, err := base64.RawStdEncoding.DecodeString(text)
+	return b, err == nil || len(b) >= leastPicture
+}
+
+// isText reports whether a file is text.
+func isText(b []byte) bool { return utf8.Valid(b) && !slices.Contains(b, 0) }
+
+// looked reports whether pictures has looked at a value, so that findings in its
+// base64 are done with.
+func looked(path string, v wire.Value) bool {
+	_, rest, _ := strings.Cut(path, ".") // result or params
+	if !strings.HasSuffix(rest, ".data") && !strings.HasSuffix(rest, ".blob") || !slices.ContainsFunc(places, func(p string) bool { return rest == p+".data" || rest == p+".blob" || rest == p+".resource.blob" }) {
+		return false
+	}
+	b, ok := file(v)
+	return ok && (media.Known(b) || isText(b))
+}
+
+// places are where blocks are.
+var places = []string{"content", "content[*]", "contents[*]", "messages[*]", "messages[*].content", "messages[*].content[*]", "content[*].content", "content[*].content[*]", "contents[*].content", "contents[*].content[*]"}
+
+// picture returns what is left of a file, nil when nothing of it changes.
+func (s *Step) picture(ctx context.Context, j *job, b []byte, path string) ([]byte, error) {
+	if !media.Known(b) {
+		if isText(b) {
+			return s.textFile(ctx, j, b, path)
+		}
+		return nil, nil
+	}
+	parts, apart, err := media.Metadata(b)
+	if err != nil {
+		return nil, err
+	}
+	var gone []int
+	for i, p := range parts {
+		types, err := s.metadata(ctx, j, p)
+		if err != nil {
+			return nil, err
+		}
+		acted, err := j.acts(types, path)
+		if err != nil {
+			return nil, err
+		}
+		if acted {
+			gone = append(gone, i)
+		}
+	}
+	if len(gone) == 0 {
+		return nil, nil
+	}
+	if !apart {
+		return nil, refusal(j.where.Toward, []string{"metadata of a picture"})
+	}
+	i := -1
+	return media.Without(b, parts, func(media.Part) bool { i++; return slices.Contains(gone, i) }), nil
+}
+
+// metadata returns the types of what is found in a part.
+func (s *Step) metadata(ctx context.Context, j *job, p media.Part) ([]pii.Span, error) {
+	var text []byte
+	for i, it := range p.Items {
+		sep := byte(',')
+		if i == 0 {
+			sep = '['
+		}
+		text = append(text, sep, '{')
+		text = append(append(text, wire.Quote(it.Key)...), ':')
+		text = append(append(text, wire.Quote(it.Text)...), '}')
+	}
+	var found []pii.Span
+	if len(text) > 0 {
+		var err error
+		if found, err = s.scan(ctx, j, append(text, ']')); err != nil {
+			return nil, err
+		}
+	}
+	if p.GPS && j.p.Scanner().Wants(pii.Location) {
+		found = append(found, pii.Span{Type: pii.Location, Score: 1, Why: "position in the metadata of a picture"})
+	}
+	return found, nil
+}
+
+// acts counts findings in a file and reports whether something is to be done about
+// one of them.
+func (j *job) acts(found []pii.Span, path string) (bool, error) {
+	acted := false
+	w := j.where
+	w.Path = path
+	for _, sp := range found {
+		switch a := j.p.Decide(w, sp.Type, sp.Sub); {
+		case a == privacy.Block && !j.p.Shadow():
+			j.count(sp.Type, privacy.Block, 1)
+			return false, refusal(w.Toward, []string{string(sp.Type)})
+		case j.p.Shadow():
+			j.count(sp.Type, a, 1)
+		case a == privacy.Keep || a == privacy.Flag:
+			if a == privacy.Flag {
+				j.count(sp.Type, a, 1)
+			}
+			if label := j.p.Labels(sp.Type); !slices.Contains(j.clear, label) {
+				j.clear = append(j.clear, label)
+			}
+		default:
+			acted = true
+			j.count(sp.Type, privacy.Redact, 1)
+			j.hide(finding{typ: sp.Type})
+		}
+	}
+	return acted, nil
+}
+
+// textFile hides in a file that is text what may not pass.
+func (s *Step) textFile(ctx context.Context, j *job, b []byte, path string) ([]byte, error) {
+	spans, err := s.scanText(ctx, j, b)
+	if err != nil {
+		return nil, err
+	}
+	var out []byte
+	last := 0
+	w := j.where
+	w.Path = path
+	for _, sp := range spans {
+		a, value := j.p.Decide(w, sp.Type, sp.Sub), string(b[sp.Start:sp.End])
+		text := value
+		if changes(a) && !j.p.Shadow() {
+			if text = s.inFile(j, a, sp, value); text == value {
+				continue // such as an address of a page with nothing in it to hide
+			}
+		}
+		if _, err := j.acts([]pii.Span{sp}, path); err != nil {
+			return nil, err
+		}
+		if text != value {
+			out = append(append(out, b[last:sp.Start]...), text...)
+			last = sp.End
+		}
+	}
+	if out == nil {
+		return nil, nil
+	}
+	return append(out, b[last:]...), nil
+}
+
+// inFile is what takes the place of a value in a text file: what the profile says,
+// where that needs no row in the vault.
+func (s *Step) inFile(j *job, a privacy.Action, sp pii.Span, value string) string {
+	redacted := "[" + string(sp.Type) + "]"
+	if a == privacy.Token || a == privacy.Drop {
+		return redacted
+	}
+	text, err := j.p.Transform(a, privacy.Finding{Type: sp.Type, Sub: sp.Sub, Value: value, Scope: s.scopeOf(j)}, s.c.Secrets)
+	if err != nil {
+		return redacted
+	}
+	return text
+}
