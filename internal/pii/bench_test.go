@@ -2,23 +2,31 @@ package pii
 
 import (
 	"bytes"
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 )
 
-// cleanJSON is about n bytes of tool results in which nothing personal stands.
+// cleanJSON is about n bytes of tool results in which nothing personal stands. No
+// two items are the same, but some of their cells are, as in tables.
 func cleanJSON(n int) []byte {
-	const item = `{"id":814768281,"node_id":"MDU6SXNzdWUx","title":"parser fails on nested arrays","state":"open","comments":7,` +
-		`"labels":["bug","needs triage"],"html_url":"https://code.example.com/acme/widget/issues/1347","created_at":"2026-03-08T12:48:44Z",` +
-		`"sha":"9c1185a5c5e9fc54612808977ee8f548b2258d31","path":"internal/parser/array.go","size":20418,"score":0.731,"draft":false,` +
-		`"trace_id":"8117766da5cfb8632539ddcdaa392e33","body":"the reader returns early when two brackets follow each other, see the log below"}`
+	rng := rand.New(rand.NewPCG(7, 11))
+	subjects := strings.Split("parser fails on|lexer returns early for|printer drops|cache keeps|walker skips", "|")
+	objects := strings.Split("nested arrays|empty objects|long numbers|stray commas|deep trees|escaped quotes|wide tables", "|")
 	var b bytes.Buffer
 	b.WriteString(`{"items":[`)
 	for b.Len() < n {
 		if b.Len() > 12 {
 			b.WriteByte(',')
 		}
-		b.WriteString(item)
+		what := subjects[rng.IntN(len(subjects))] + " " + objects[rng.IntN(len(objects))]
+		fmt.Fprintf(&b, `{"id":8%08d,"node_id":"MDU6SXNz%08x","title":"%s","state":"open","comments":%d,`+
+			`"labels":["bug","needs triage"],"html_url":"https://code.example.com/acme/widget/issues/%d","created_at":"2026-%02d-%02dT12:%02d:44Z",`+
+			`"sha":"%040x","path":"internal/parser/array.go","size":%d,"score":0.%03d,"draft":false,`+
+			`"trace_id":"%032x","body":"%s when two brackets follow each other, see the log of run %d below"}`,
+			rng.IntN(1e8), rng.Uint32()>>4, what, rng.IntN(90), rng.IntN(1e5), rng.IntN(12)+1, rng.IntN(28)+1, rng.IntN(60),
+			rng.Uint64(), rng.IntN(1e6), rng.IntN(1000), rng.Uint64(), what, rng.IntN(1e4))
 	}
 	b.WriteString(`]}`)
 	return b.Bytes()

@@ -46,6 +46,9 @@ func (r *run) json(v *view) bool {
 	if r.keys == nil {
 		r.keys = keyCaches.Get().(*keyCache)
 	}
+	if r.cells == nil && len(v.b) >= leastTable && !r.s.secretsOnly() && !r.s.slow {
+		r.cells = memos.Get().(*memo)
+	}
 	w.space()
 	ok := w.value(member{set: v.key}, 0)
 	w.space()
@@ -264,8 +267,25 @@ func (w *walker) key(i, j int, kind strKind) {
 	}
 }
 
-// scan hands b[i:j] to the scanner with what the keys say.
+// scan scans b[i:j] with what the keys say, unless the same was clean before.
 func (w *walker) scan(m member, i, j int, kind strKind) {
+	c := w.cell(&m, i, j, kind)
+	if c == nil {
+		w.look(m, i, j, kind)
+		return
+	}
+	text, found := w.v.b[i:j:j], len(w.r.spans)
+	if c.is(text, &m) {
+		return
+	}
+	w.look(m, i, j, kind)
+	if len(w.r.spans) == found {
+		*c = tableCell{text, m.info, m.set, m.person}
+	}
+}
+
+// look hands b[i:j] to the scanner with what the keys say.
+func (w *walker) look(m member, i, j int, kind strKind) {
 	number := kind&strNumber != 0
 	if i == j || w.r.s.secretsOnly() && !m.info.hides() && !m.named.hides() &&
 		(number || j-i < leastSecret || w.r.s.passes(w.v.b[i:j])) {

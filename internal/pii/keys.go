@@ -168,6 +168,7 @@ func quietEnd(w []byte) bool {
 type keyCache struct {
 	raw  [128][]byte
 	info [128]keyInfo
+	lost bool // what a key said has given way to another
 }
 
 // keyCaches holds scratch memory between scans, and no key of them.
@@ -176,6 +177,7 @@ var keyCaches = sync.Pool{New: func() any { return new(keyCache) }}
 // giveBack forgets the keys, which belong to the text that was scanned.
 func (c *keyCache) giveBack() {
 	clear(c.raw[:])
+	c.lost = false
 	keyCaches.Put(c)
 }
 
@@ -190,6 +192,7 @@ func (c *keyCache) get(raw []byte) *keyInfo {
 		}
 		i = (i + 1) & 127
 	}
+	c.lost = c.lost || c.raw[i] != nil
 	c.raw[i], c.info[i] = raw[:len(raw):len(raw)], readKey(raw)
 	return &c.info[i]
 }

@@ -136,7 +136,7 @@ type Scanner struct {
 	want     typeSet
 	patterns *patterns // nil without any
 	model    *model    // nil if no names are wanted
-	slow     bool      // no way past clean text: for tests that compare
+	slow     bool      // no way past clean text, no memory: for tests that compare
 }
 
 // New makes a Scanner. Unknown types and expressions that RE2 refuses are

@@ -100,6 +100,7 @@ type run struct {
 	near     nearby
 	decode   int // bytes decoded so far in all layers
 	keys     *keyCache
+	cells    *memo   // nil: nothing is remembered
 	ws       []word  // scratch of the tagger
 	ts       []uint8 // scratch of the tagger
 	urlEnd   int     // source offset to which the current view has been read as a URL
@@ -250,6 +251,11 @@ func (r *run) finish() []Span {
 	if r.keys != nil {
 		r.keys.giveBack()
 		r.keys = nil
+	}
+	if r.cells != nil {
+		clear(r.cells[:])
+		memos.Put(r.cells)
+		r.cells = nil
 	}
 	r.sweep()
 	if len(r.spans) < 2 {
