@@ -214,6 +214,7 @@ func (a *App) open(ctx context.Context) error {
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.meters, a.gather = meter.New(reg, meter.Config{Version: a.options.Version, Known: knownMethod}), reg
 	a.meters.Log(reg, a.logState)
+	a.meterVault(reg)
 	a.keeper = a.newKeeper()
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ostiary_audit_unwitnessed_seconds",
 		Help: "How long the oldest checkpoint has waited for the cosignatures that the policy asks for."},

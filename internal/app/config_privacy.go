@@ -28,6 +28,9 @@ type PrivacyConfig struct {
 	Scope []string `yaml:"scope" reload:"hot"`
 	// Expiry is how long pseudonyms can be turned back. Default: 720h.
 	Expiry Duration `yaml:"expiry" min:"1m" max:"87600h" reload:"hot"`
+	// NewValues is how many different values one caller may have pseudonyms made for
+	// in an hour; a message that comes after them is refused. Default: 100000.
+	NewValues int `yaml:"new_values" min:"1" max:"100000000" reload:"hot"`
 	// Restore names the servers, of the zone clear, for which pseudonyms in
 	// arguments are turned back. Default: none.
 	Restore []RestoreConfig `yaml:"restore" reload:"hot"`

@@ -29,6 +29,7 @@ func (c *Config) fill() {
 	c.Privacy.Profile = cmp.Or(c.Privacy.Profile, "secrets-only")
 	c.Privacy.OnError = cmp.Or(c.Privacy.OnError, "block")
 	c.Privacy.Expiry = cmp.Or(c.Privacy.Expiry, Duration(720*time.Hour))
+	c.Privacy.NewValues = cmp.Or(c.Privacy.NewValues, 100_000)
 	c.Privacy.Sidecar.fill()
 	c.Logs.Format = cmp.Or(c.Logs.Format, "text")
 	c.Logs.Level = cmp.Or(c.Logs.Level, "info")

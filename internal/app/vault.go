@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"ostiary.dev/ostiary/internal/logs"
 	"ostiary.dev/ostiary/internal/vault"
 )
@@ -15,7 +17,24 @@ const vaultEvery = time.Hour
 // newVault returns the map of pseudonyms over the store.
 func (a *App) newVault() *vault.Vault {
 	return vault.New(vault.Config{Rows: a.store, Keys: a.ring, Clock: a.clock, ReadOnly: a.follower != nil,
-		Expiry: func() time.Duration { return time.Duration(a.config.Load().Privacy.Expiry) }})
+		Expiry: func() time.Duration { return time.Duration(a.config.Load().Privacy.Expiry) },
+		Fresh:  func() int { return a.config.Load().Privacy.NewValues }})
+}
+
+// meterVault registers what is counted of pseudonyms.
+func (a *App) meterVault(reg prometheus.Registerer) {
+	for name, c := range map[string]struct {
+		help string
+		of   func(vault.Counts) uint64
+	}{
+		"made_total":       {"Values that had a new pseudonym made.", func(c vault.Counts) uint64 { return c.Made }},
+		"restored_total":   {"Pseudonyms that were turned back.", func(c vault.Counts) uint64 { return c.Restored }},
+		"unresolved_total": {"Pseudonyms that stood for nothing.", func(c vault.Counts) uint64 { return c.Lookalikes }},
+		"refused_total":    {"Messages refused because their caller had too many new values hidden.", func(c vault.Counts) uint64 { return c.Refused }},
+	} {
+		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "ostiary_pseudonyms_" + name, Help: c.help},
+			func() float64 { return float64(c.of(a.vault.Counts())) }))
+	}
 }
 
 // sweepVault removes expired tokens until ctx ends.

@@ -3,6 +3,7 @@ package protect
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -14,6 +15,7 @@ import (
 	"ostiary.dev/ostiary/internal/pii"
 	"ostiary.dev/ostiary/internal/privacy"
 	"ostiary.dev/ostiary/internal/registry"
+	"ostiary.dev/ostiary/internal/vault"
 	"ostiary.dev/ostiary/internal/wire"
 )
 
@@ -164,6 +166,25 @@ func TestNoPseudonymNoAnswer(t *testing.T) {
 	w.c.Vault = nil
 	if _, err := w.answered(t, w.call(t, `{}`), result(`"content":[{"type":"text","text":"`+mail+`"}]`)); !fault.Is(err, fault.Unscannable) {
 		t.Fatalf("%v", err)
+	}
+}
+
+// TestRefusalsOfTheVaultSayWhy: a caller is told what it can do, and nothing leaves.
+func TestRefusalsOfTheVaultSayWhy(t *testing.T) {
+	for cause, want := range map[error]struct {
+		kind fault.Kind
+		says string
+	}{
+		vault.ErrFresh:    {fault.RateLimited, "this hour"},
+		vault.ErrReadOnly: {fault.Unscannable, "replica"},
+		vault.ErrTooMuch:  {fault.Unscannable, "ask for less"},
+	} {
+		w := newWorld(t, gdpr, "token", "")
+		w.vault.fail = fmt.Errorf("hide values: %w", cause)
+		_, err := w.answered(t, w.call(t, `{}`), result(`"content":[{"type":"text","text":"`+mail+`"}]`))
+		if f := fault.As(err); f.Kind != want.kind || !strings.Contains(f.Public, want.says) || strings.Contains(f.Public, mail) {
+			t.Errorf("%v: %v, %q", cause, err, f.Public)
+		}
 	}
 }
 

@@ -76,9 +76,9 @@ func (s *Step) tokens(ctx context.Context, j *job, found []*finding) error {
 	if s.c.Vault == nil {
 		return fault.Wrap(fault.Unscannable, errNoVault)
 	}
-	made, err := s.c.Vault.Hide(ctx, s.scopeOf(j), j.p.Keyed(), values)
+	made, err := s.c.Vault.Hide(vault.For(ctx, j.x.Principal.ID), s.scopeOf(j), j.p.Keyed(), values)
 	if err != nil {
-		return fault.Wrap(fault.Unscannable, fmt.Errorf("make pseudonyms: %w", err))
+		return unhidden(fmt.Errorf("make pseudonyms: %w", err))
 	}
 	if len(made) != len(values) {
 		return fault.New(fault.Unscannable)
@@ -87,6 +87,22 @@ func (s *Step) tokens(ctx context.Context, j *job, found []*finding) error {
 		f.text = made[place[vault.Value{Type: string(f.typ), Value: f.value}]]
 	}
 	return nil
+}
+
+// unhidden says why there are no pseudonyms, where the caller or an operator can do
+// something about it.
+func unhidden(err error) error {
+	f := fault.Wrap(fault.Unscannable, err)
+	switch {
+	case errors.Is(err, vault.ErrFresh):
+		f = fault.Wrap(fault.RateLimited, err)
+		f.Public = "Too many different values had to be hidden from this client in this hour; ask for less, or try again later."
+	case errors.Is(err, vault.ErrReadOnly):
+		f.Public = "A value must be hidden that was not met before, which this replica of the gateway cannot do; ask its owner, another address of the same gateway."
+	case errors.Is(err, vault.ErrTooMuch):
+		f.Public = "The message holds more values that must be hidden, or longer ones, than one message may; ask for less."
+	}
+	return f
 }
 
 // splice puts the texts in the places of the findings and of their twins

@@ -24,6 +24,7 @@ var (
 	ErrReadOnly   = errors.New("a new pseudonym is needed, and another gateway alone can make it")
 	ErrTooMuch    = errors.New("more values or longer ones than a message may have pseudonyms for")
 	ErrLookalikes = errors.New("too many tokens that nobody was given; the caller may be guessing")
+	ErrFresh      = errors.New("the caller had more new values hidden in this hour than it may")
 	ErrConflict   = errors.New("the rows of pseudonyms changed meanwhile")
 	ErrInvalid    = errors.New("not a scope or a type of pseudonyms")
 )
@@ -73,6 +74,7 @@ type Config struct {
 	Clock    clock.Clock
 	Limit    Limit
 	Expiry   func() time.Duration // how long a token resolves after its last use, at most; nil: 30 days
+	Fresh    func() int           // new tokens that one caller may have in an hour; nil and 0: any number
 	ReadOnly bool                 // another gateway owns the rows: no new token is made here
 }
 
@@ -88,6 +90,7 @@ type Vault struct {
 	next    *batch        // what waits to be written
 	cache   *cache
 	guesses guesses
+	fresh   fresh
 	made    atomic.Uint64
 	reused  atomic.Uint64
 	back    atomic.Uint64
@@ -103,6 +106,9 @@ func New(c Config) *Vault {
 	}
 	if c.Limit.Lookalikes <= 0 {
 		c.Limit.Lookalikes = 300
+	}
+	if c.Fresh == nil {
+		c.Fresh = func() int { return 0 }
 	}
 	v := &Vault{cfg: c, writer: make(chan struct{}, 1), cache: newCache(c.Limit.Cached)}
 	v.guesses.limit = c.Limit.Lookalikes
@@ -133,9 +139,20 @@ func (v *Vault) Hide(ctx context.Context, scope string, keyed bool, values []Val
 		missing = append(missing, it)
 	}
 	if len(missing) > 0 {
+		caller := callerOf(ctx)
+		if !v.fresh.allow(caller, v.cfg.Fresh(), now) {
+			return nil, fmt.Errorf("hide values: %w", ErrFresh)
+		}
 		if err := v.write(ctx, missing); err != nil {
 			return nil, fmt.Errorf("hide values: %w", err)
 		}
+		n := 0
+		for _, it := range missing {
+			if it.made {
+				n++
+			}
+		}
+		v.fresh.made(caller, n, now)
 	}
 	out := make([]string, len(items))
 	for i, it := range items {
@@ -208,10 +225,11 @@ type Counts struct {
 	Reused     uint64 `json:"reused"`     // tokens from memory
 	Restored   uint64 `json:"restored"`   // values given back
 	Lookalikes uint64 `json:"lookalikes"` // tokens that did not resolve
+	Refused    uint64 `json:"refused"`    // calls of callers who had too many new values hidden
 	Cached     int    `json:"cached"`
 }
 
 // Counts returns them.
 func (v *Vault) Counts() Counts {
-	return Counts{Made: v.made.Load(), Reused: v.reused.Load(), Restored: v.back.Load(), Lookalikes: v.guesses.all.Load(), Cached: v.cache.len()}
+	return Counts{Made: v.made.Load(), Reused: v.reused.Load(), Restored: v.back.Load(), Lookalikes: v.guesses.all.Load(), Refused: v.fresh.refused.Load(), Cached: v.cache.len()}
 }

@@ -387,3 +387,46 @@ func TestSubjectsOfOneCall(t *testing.T) {
 		t.Errorf("%d writes", w.rows.writes)
 	}
 }
+
+// TestNewValuesAreBounded: a caller who has had too many new values hidden gets no
+// more until the next hour; values that are known, and other callers, are served.
+func TestNewValuesAreBounded(t *testing.T) {
+	both(t, func(t *testing.T, keyed bool) {
+		most := 3
+		w := newWorld(t, vault.Config{Fresh: func() int { return most }})
+		hide := func(caller string, emails ...string) error {
+			var values []vault.Value
+			for _, e := range emails {
+				values = append(values, vault.Value{Type: "EMAIL", Value: e})
+			}
+			_, err := w.Hide(vault.For(t.Context(), caller), "s", keyed, values)
+			return err
+		}
+		for _, emails := range [][]string{{"a@example.org", "b@example.org", "a@example.org"}, {"a@example.org"}, {"c@example.org"}, {"b@example.org", "c@example.org"}} {
+			if err := hide("bot", emails...); err != nil {
+				t.Fatalf("%v: %v", emails, err)
+			}
+		}
+		writes := w.rows.writes
+		if err := hide("bot", "a@example.org", "d@example.org"); !errors.Is(err, vault.ErrFresh) || w.rows.writes != writes {
+			t.Errorf("beyond the bound: %v, %d writes", err, w.rows.writes-writes)
+		}
+		if err := hide("bot", "a@example.org"); err != nil {
+			t.Errorf("a known value: %v", err)
+		}
+		if err := hide("other", "d@example.org"); err != nil {
+			t.Errorf("another caller: %v", err)
+		}
+		if n := w.Counts().Refused; n != 1 {
+			t.Errorf("%d refusals are counted", n)
+		}
+		w.now = w.now.Add(time.Hour)
+		if err := hide("bot", "e@example.org"); err != nil {
+			t.Errorf("an hour later: %v", err)
+		}
+		most = 0
+		if err := hide("bot", "f@example.org", "g@example.org", "h@example.org", "i@example.org"); err != nil {
+			t.Errorf("without a bound: %v", err)
+		}
+	})
+}

@@ -15,6 +15,7 @@ type item struct {
 	value Value
 	index string // what finds the value: its token's row when keyed, else its own row
 	token string
+	made  bool // the token is new
 }
 
 // items checks the values and finds what each is looked up by.
@@ -141,6 +142,9 @@ type plan struct {
 
 func (v *Vault) plan(items []*item) (*plan, error) {
 	p := &plan{tokens: map[string]entry{}, seen: v.cache.now()}
+	for _, it := range items {
+		it.made = false // another attempt may find what this one did not
+	}
 	owners := map[string]string{}
 	for _, it := range items {
 		if it.value.Subject != "" && owners[it.index] == "" {
@@ -228,6 +232,7 @@ func (v *Vault) make(p *plan, it *item, value, token int64) error {
 	}
 	p.rows = append(p.rows, row)
 	p.made++
+	it.made = true
 	p.keep(it, row, v.renewal(row.Expires))
 	return nil
 }
