@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,9 @@ type follower struct {
 	rows *postgres.Follower
 	mark string                    // of the rows that the view was made of
 	seen atomic.Pointer[time.Time] // when the view was last known to be the newest
+
+	learn   sync.Mutex // guards learned
+	learned time.Time  // when the keys were last read for somebody unknown
 }
 
 // follows reports whether the store is another gateway's.

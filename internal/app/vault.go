@@ -16,9 +16,33 @@ const vaultEvery = time.Hour
 
 // newVault returns the map of pseudonyms over the store.
 func (a *App) newVault() *vault.Vault {
-	return vault.New(vault.Config{Rows: a.store, Keys: a.ring, Clock: a.clock, ReadOnly: a.follower != nil,
+	var learn func()
+	if a.follower != nil {
+		learn = a.learnSubjects
+	}
+	return vault.New(vault.Config{Rows: a.store, Keys: a.ring, Clock: a.clock, ReadOnly: a.follower != nil, Learn: learn,
 		Expiry: func() time.Duration { return time.Duration(a.config.Load().Privacy.Expiry) },
 		Fresh:  func() int { return a.config.Load().Privacy.NewValues }})
+}
+
+// learnEvery is how often at most a follower reads the keys anew because a row is
+// about somebody it does not know: an erased one, for all it can tell.
+const learnEvery = time.Second
+
+// learnSubjects reads the keys anew. The owner makes subjects while calls run, which
+// no change of the store tells of (TestC11FollowerMakesNoPseudonyms).
+func (a *App) learnSubjects() {
+	f := a.follower
+	f.learn.Lock()
+	defer f.learn.Unlock()
+	now := a.clock.Now()
+	if now.Sub(f.learned) < learnEvery {
+		return
+	}
+	f.learned = now
+	if err := a.ring.Refresh(); err != nil {
+		a.logError("read the keys of people anew", err)
+	}
 }
 
 // meterVault registers what is counted of pseudonyms.

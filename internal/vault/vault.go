@@ -75,6 +75,7 @@ type Config struct {
 	Limit    Limit
 	Expiry   func() time.Duration // how long a token resolves after its last use, at most; nil: 30 days
 	Fresh    func() int           // new tokens that one caller may have in an hour; nil and 0: any number
+	Learn    func()               // reads subjects anew that another gateway made; nil: there is no other one
 	ReadOnly bool                 // another gateway owns the rows: no new token is made here
 }
 
@@ -206,13 +207,27 @@ func (v *Vault) restore(scope, token string) (Value, bool, error) {
 	if !found || row.Token != token || row.Scope != scope {
 		return Value{}, false, v.work()
 	}
-	plain, err := v.cfg.Keys.OpenPseudonym(row.place(), row.Sealed)
+	plain, err := v.open(row)
 	if err != nil || !now.Before(row.Expires) { // erased, or too old
 		return Value{}, false, nil
 	}
 	value := Value{Type: row.Type, Value: string(plain), Subject: v.subjectName(row.Subject)}
 	v.cache.put(entry{name: name, token: token, value: value, expires: row.Expires}, generation)
 	return value, true, nil
+}
+
+// open opens the value of a row. Whose it is may be known to the gateway alone that
+// made the row.
+func (v *Vault) open(row Row) ([]byte, error) {
+	plain, err := v.cfg.Keys.OpenPseudonym(row.place(), row.Sealed)
+	if err == nil || row.Subject == "" || v.cfg.Learn == nil {
+		return plain, err
+	}
+	if _, known := v.cfg.Keys.SubjectOf(row.Subject); known {
+		return nil, err
+	}
+	v.cfg.Learn()
+	return v.cfg.Keys.OpenPseudonym(row.place(), row.Sealed)
 }
 
 // Forget empties the cache: after an erasure, a rotation or a destruction of

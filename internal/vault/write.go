@@ -182,7 +182,7 @@ func (v *Vault) decide(p *plan, it *item) error {
 		return v.make(p, it, 0, 0)
 	}
 	now := v.cfg.Clock.Now()
-	plain, err := v.cfg.Keys.OpenPseudonym(row.place(), row.Sealed)
+	plain, err := v.open(row)
 	if err != nil || !now.Before(row.Expires) { // its key was destroyed, or it is too old
 		return v.replace(p, it, row)
 	}

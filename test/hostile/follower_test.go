@@ -21,7 +21,9 @@ type pair struct {
 	cluster  *pgtest.Cluster
 }
 
-func newPair(t testing.TB) *pair {
+func newPair(t testing.TB) *pair { return newPairOf(t, nil) }
+
+func newPairOf(t testing.TB, config func(yaml string) string) *pair {
 	t.Helper()
 	c, err := pgtest.Start()
 	if errors.Is(err, pgtest.ErrMissing) && os.Getenv("CI") != "true" {
@@ -39,9 +41,14 @@ func newPair(t testing.TB) *pair {
 	up := doortest.NewUpstream(t, doortest.Config{})
 	offers(up, `[{"name":"echo"}]`)
 	owner := doortest.Gateway(t, doortest.Options{
-		Init: []string{"--store", "postgres", "--dsn", "env:OSTIARY_DSN", "--replicas"}, Env: []string{"OSTIARY_DSN=" + dsn},
+		Init: []string{"--store", "postgres", "--dsn", "env:OSTIARY_DSN", "--replicas"}, Env: []string{"OSTIARY_DSN=" + dsn}, Config: config,
 		Servers: []doortest.Server{{Name: "main", URL: up.URL()}}, Agents: []string{"robot"}})
-	return &pair{site: &site{up: up, Door: owner}, follower: &site{up: up, Door: owner.Follower(t)}, cluster: c}
+	follower := owner.Follower(t)
+	if config != nil { // each gateway has a file of its own
+		follower.EditConfig(config)
+		follower.Restart()
+	}
+	return &pair{site: &site{up: up, Door: owner}, follower: &site{up: up, Door: follower}, cluster: c}
 }
 
 // await repeats a call until it is answered as it should be. The bound is for a
