@@ -88,12 +88,6 @@ func SetMember(obj Value, key string, text []byte) Edit {
 	return Edit{at, at, append(insert, text...)}
 }
 
-// span is a byte range that one comma-separated item takes.
-type span struct {
-	start, end int
-	drop       bool
-}
-
 // RemoveMember returns the edit that takes the member key and one comma out of
 // obj; false if there is none.
 func RemoveMember(obj Value, key string) (Edit, bool) {
@@ -107,43 +101,65 @@ func RemoveMember(obj Value, key string) (Edit, bool) {
 // RemoveMembers returns the edits that take out the members for which drop
 // reports true.
 func RemoveMembers(obj Value, drop func(m Member, v Value) bool) []Edit {
-	var spans []span
+	r := remover{waits: -1}
 	for m, v := range obj.Members() {
 		_, end := v.Range()
-		spans = append(spans, span{m.Start, end, drop(m, v)})
+		r.item(m.Start, end, drop(m, v))
 	}
-	return removals(spans)
+	return r.done()
 }
 
 // RemoveElements returns the edits that take out the elements for which drop
 // reports true.
 func RemoveElements(arr Value, drop func(i int, v Value) bool) []Edit {
-	var spans []span
+	r, i := remover{waits: -1}, 0
 	for v := range arr.Elements() {
 		start, end := v.Range()
-		spans = append(spans, span{start, end, drop(len(spans), v)})
+		r.item(start, end, drop(i, v))
+		i++
 	}
-	return removals(spans)
+	return r.done()
 }
 
-// removals returns the edits that take out dropped items with their commas:
-// the comma before an item if any item stays before it, else the one after.
-func removals(spans []span) []Edit {
-	var edits []Edit
-	kept := false
-	for i, s := range spans {
-		switch {
-		case !s.drop:
-			kept = true
-		case kept:
-			edits = append(edits, Edit{spans[i-1].end, s.end, nil})
-		case i+1 < len(spans):
-			edits = append(edits, Edit{s.start, spans[i+1].start, nil})
-		default:
-			edits = append(edits, Edit{s.start, s.end, nil})
-		}
+// remover makes the edits that take out items with their commas: the comma before
+// an item if any item stays before it, else the one after.
+type remover struct {
+	edits []Edit
+	kept  bool // some item stays
+	last  int  // where the item before ends
+	waits int  // where a dropped item starts that goes up to the next one; -1: none
+}
+
+func (r *remover) item(start, end int, drop bool) {
+	if r.waits >= 0 {
+		r.add(r.waits, start)
+		r.waits = -1
 	}
-	return edits
+	switch {
+	case !drop:
+		r.kept = true
+	case r.kept:
+		r.add(r.last, end)
+	default:
+		r.waits = start
+	}
+	r.last = end
+}
+
+func (r *remover) done() []Edit {
+	if r.waits >= 0 {
+		r.add(r.waits, r.last)
+	}
+	return r.edits
+}
+
+// add makes room for a few edits at once: most objects that lose one member lose
+// some.
+func (r *remover) add(start, end int) {
+	if r.edits == nil {
+		r.edits = make([]Edit, 0, 4)
+	}
+	r.edits = append(r.edits, Edit{start, end, nil})
 }
 
 // Quote returns s as a JSON string in its shortest valid spelling. Bytes that
