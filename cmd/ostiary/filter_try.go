@@ -149,7 +149,7 @@ func (c *cli) learnedFrom(path string, r admin.SuggestFilter) ([]filter.Learned,
 		return nil, err
 	}
 	l, n := filter.NewLearner(), 0
-	m := filter.Match{Server: r.Server, Tool: r.Tool, Session: "file"}
+	m := filter.Match{Server: r.Server, Tool: r.Tool, Caller: "file"}
 	for line := range bytes.Lines(text) {
 		n++
 		if len(bytes.TrimSpace(line)) == 0 {

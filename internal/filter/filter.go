@@ -14,6 +14,6 @@
 // answer.
 package filter
 
-// Match is what an answer belongs to. Session is not matched on: it tells the
-// Learner which arguments follow which results.
-type Match struct{ Agent, Server, Tool, Resource, Method, Purpose, Session string }
+// Match is what an answer belongs to. Caller is not matched on: it tells the
+// Learner whose later arguments may use what was answered, at any server.
+type Match struct{ Agent, Server, Tool, Resource, Method, Purpose, Caller string }

@@ -13,8 +13,8 @@ import (
 const (
 	maxTools      = 500    // tools that are learned about
 	maxSeen       = 2_000  // members of each
-	maxSessions   = 1_000  // that are remembered, the newest
-	maxMarks      = 2_000  // values of each session, the newest
+	maxSessions   = 1_000  // callers whose values are remembered, the newest
+	maxMarks      = 2_000  // values of each caller, the newest
 	maxLooked     = 20_000 // values of one message
 	shortestValue = 3      // bytes of a text whose coming back says something
 )
@@ -49,7 +49,7 @@ type Seen struct {
 	Used    int    `json:"used"`
 }
 
-// session remembers values that a session was given.
+// session remembers values that a caller was given.
 type session struct {
 	marks map[uint64]mark
 	order ring[uint64]
@@ -85,7 +85,7 @@ func NewLearner() *Learner {
 }
 
 // Observe takes note of a result of a call, and of arguments that the same
-// session sends later; either may be absent. The result is one as the server
+// caller sends later, to whichever server; either may be absent. The result is one as the server
 // sent it, or, from a file, any object or list.
 func (l *Learner) Observe(m Match, result, laterArguments wire.Value) {
 	if l == nil {
@@ -103,7 +103,7 @@ func (l *Learner) Observe(m Match, result, laterArguments wire.Value) {
 
 // arguments counts, once for each message, the members whose values come back.
 func (l *Learner) arguments(m Match, v wire.Value) {
-	s := l.sessions[m.Session]
+	s := l.sessions[m.Caller]
 	if s == nil {
 		return
 	}
@@ -130,7 +130,7 @@ func (l *Learner) result(m Match, result wire.Value) {
 	}
 	t.results++
 	here := map[*Seen]bool{}
-	s := l.session(m.Session)
+	s := l.session(m.Caller)
 	for _, root := range rootsOf(result) {
 		eachLeaf(root, nil, func(p path, leaf wire.Value) {
 			name := p.String()

@@ -12,16 +12,16 @@ import (
 // TestLearner tells what is learned of results, and of what comes back later.
 func TestLearner(t *testing.T) {
 	l := NewLearner()
-	m := Match{Server: "crm", Tool: "find", Session: "s1"}
+	m := Match{Server: "crm", Tool: "find", Caller: "s1"}
 	l.Observe(m, value(t, `{"structuredContent":{"list":[{"id":"c-100","name":"Ann"},{"id":"c-101","name":"Bob"}],"total":2},"content":[{"type":"text","text":"{\"other\":1}"}]}`), wire.Value{})
 	l.Observe(m, value(t, `{"content":[{"type":"text","text":"{\"list\":[],\"total\":4711}"}]}`), wire.Value{})
 	l.Observe(m, value(t, `{"isError":true,"content":[{"type":"text","text":"{\"why\":\"secret\"}"}]}`), wire.Value{})
 	// One that comes back in two places of one call counts once; values of
 	// another session do not come back.
-	l.Observe(Match{Server: "erp", Tool: "get", Session: "s1"}, wire.Value{}, value(t, `{"customer":"c-101","also":["c-100"],"n":"4711"}`))
-	l.Observe(Match{Server: "erp", Tool: "get", Session: "s2"}, wire.Value{}, value(t, `{"customer":"c-101"}`))
-	l.Observe(Match{Server: "erp", Tool: "get", Session: "s1"}, wire.Value{}, value(t, `{"customer":"c-100"}`))
-	l.Observe(Match{Server: "erp", Tool: "get", Session: "s1"}, wire.Value{}, value(t, `{"customer":"Eve","n":2}`))
+	l.Observe(Match{Server: "erp", Tool: "get", Caller: "s1"}, wire.Value{}, value(t, `{"customer":"c-101","also":["c-100"],"n":"4711"}`))
+	l.Observe(Match{Server: "erp", Tool: "get", Caller: "s2"}, wire.Value{}, value(t, `{"customer":"c-101"}`))
+	l.Observe(Match{Server: "erp", Tool: "get", Caller: "s1"}, wire.Value{}, value(t, `{"customer":"c-100"}`))
+	l.Observe(Match{Server: "erp", Tool: "get", Caller: "s1"}, wire.Value{}, value(t, `{"customer":"Eve","n":2}`))
 	want := []Learned{{"crm", "find", 2, []Seen{{"list[*].id", 1, 2}, {"list[*].name", 1, 0}, {"total", 2, 1}}}}
 	if got := l.Learned("crm", ""); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -39,7 +39,7 @@ func TestLearner(t *testing.T) {
 // TestLearnerKeepsNoValue tells that nothing of an answer but paths is held.
 func TestLearnerKeepsNoValue(t *testing.T) {
 	l := NewLearner()
-	m := Match{Server: "crm", Tool: "find", Session: "s"}
+	m := Match{Server: "crm", Tool: "find", Caller: "s"}
 	l.Observe(m, value(t, `{"structuredContent":{"a":"CANARY-1","b":[4111111111111111,"CANARY-2"]}}`), value(t, `{"x":"CANARY-1"}`))
 	if text := fmt.Sprintf("%+v %+v %#v", l, l.sessions["s"], l.Learned("crm", "")); strings.Contains(text, "CANARY") || strings.Contains(text, "4111111111111111") {
 		t.Error(text)
@@ -54,7 +54,7 @@ func TestLearnerIsBounded(t *testing.T) {
 		fmt.Fprintf(&b, `"m%d":"value %d",`, i, i)
 	}
 	many := value(t, "{"+strings.TrimSuffix(b.String(), ",")+"}")
-	l.Observe(Match{Server: "s", Tool: "t", Session: "x"}, many, wire.Value{})
+	l.Observe(Match{Server: "s", Tool: "t", Caller: "x"}, many, wire.Value{})
 	if n := len(l.Learned("s", "t")[0].Members); n != maxSeen {
 		t.Errorf("%d members are learned", n)
 	}
@@ -63,7 +63,7 @@ func TestLearnerIsBounded(t *testing.T) {
 	}
 	one := value(t, `{"a":"some value"}`)
 	for i := range 2 * maxSessions { // 600 is more tools than are learned about
-		l.Observe(Match{Server: "s", Tool: fmt.Sprint("t", i%600), Session: fmt.Sprint("x", i)}, one, wire.Value{})
+		l.Observe(Match{Server: "s", Tool: fmt.Sprint("t", i%600), Caller: fmt.Sprint("x", i)}, one, wire.Value{})
 	}
 	if len(l.sessions) > maxSessions || len(l.tools) > maxTools {
 		t.Errorf("%d sessions, %d tools", len(l.sessions), len(l.tools))

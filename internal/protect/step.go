@@ -236,12 +236,9 @@ func agentOf(x *exchange.Exchange) string {
 // match says what an answer belongs to, for filters.
 func (j *job) match() filter.Match {
 	x := j.x
-	m := filter.Match{Agent: x.Principal.ID, Server: x.Endpoint, Tool: j.where.Tool, Method: x.Method(), Purpose: j.where.Purpose}
+	m := filter.Match{Agent: x.Principal.ID, Caller: x.Principal.ID, Server: x.Endpoint, Tool: j.where.Tool, Method: x.Method(), Purpose: j.where.Purpose}
 	if x.Fact.Action == wire.ActReadResource && x.Request != nil {
 		m.Resource = x.Request.Name()
-	}
-	if m.Session = x.Principal.ID; x.Session != nil {
-		m.Session = x.Session.ID
 	}
 	return m
 }

@@ -66,10 +66,11 @@ func (w *contentWorld) client(t *testing.T, agent, version string) *doortest.Cli
 // says makes the server answer every call with a result.
 func (w *contentWorld) says(members string) {
 	w.up.On("tools/call", func(c *doortest.Conn, r *doortest.Request) {
+		head := "{"
 		if r.Message().Modern() {
-			members = `"resultType":"complete",` + members
+			head = `{"resultType":"complete",`
 		}
-		c.Result(`{` + members + `}`)
+		c.Result(head + members + `}`)
 	})
 }
 
