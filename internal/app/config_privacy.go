@@ -60,6 +60,10 @@ type ProfileConfig struct {
 	Keyed *bool `yaml:"keyed"`
 	// Replace gives the fixed text of the action replace by type.
 	Replace map[string]string `yaml:"replace"`
+	// Sure says by type how sure the detector must be, from 0 to 1; what it is less
+	// sure of passes. Of a name under a key it is surer than of one in prose; privacy
+	// explain shows the scores. Default: every finding counts.
+	Sure map[string]float64 `yaml:"sure"`
 	// Rules say what is different. The last one that matches decides.
 	Rules []PrivacyRule `yaml:"rules"`
 }

@@ -24,7 +24,7 @@ func (c *PrivacyConfig) compiled(year func() int) (*privacy.Profile, error) {
 		if _, twice := out.Profiles[p.Name]; twice {
 			return nil, errors.New("profiles: " + p.Name + ": is the name of two profiles")
 		}
-		custom := privacy.Custom{Extends: p.Extends, Keyed: p.Keyed, Replace: p.Replace}
+		custom := privacy.Custom{Extends: p.Extends, Keyed: p.Keyed, Sure: p.Sure, Replace: p.Replace}
 		for _, r := range p.Rules {
 			custom.Rules = append(custom.Rules, privacy.Rule(r))
 		}

@@ -67,7 +67,7 @@ func Compile(cfg Config) (*Profile, error) {
 	p.restore, p.subjects = c.restores(), c.subjects()
 	all := c.profiles()
 	if chosen := all[cfg.Profile]; chosen != nil {
-		p.base, p.keyed, p.fixed = chosen.base, chosen.keyed, chosen.fixed
+		p.base, p.keyed, p.fixed, p.sure = chosen.base, chosen.keyed, chosen.fixed, chosen.sure
 		p.order(chosen.rules)
 	} else if _, own := cfg.Profiles[cfg.Profile]; !own {
 		c.add("profile", "%q is not a profile; there are %s", cfg.Profile, list(c.known()))

@@ -23,10 +23,11 @@ type Config struct {
 
 // Custom is a profile of the operator's own.
 type Custom struct {
-	Extends string            // the profile that it changes
-	Keyed   *bool             // pseudonyms made by a key, not drawn; nil is as extended
-	Replace map[string]string // type -> the fixed value of "replace"
-	Rules   []Rule            // the last one that matches decides
+	Extends string             // the profile that it changes
+	Keyed   *bool              // pseudonyms made by a key, not drawn; nil is as extended
+	Sure    map[string]float64 // type -> how sure the detector must be, 0 to 1
+	Replace map[string]string  // type -> the fixed value of "replace"
+	Rules   []Rule             // the last one that matches decides
 }
 
 // Rule says what becomes of the findings that it matches. An empty list matches

@@ -13,6 +13,7 @@ type whole struct {
 	base  *builtin
 	keyed bool
 	fixed map[pii.Type]string
+	sure  map[pii.Type]float64
 	rules []*rule // the last one that matches decides
 }
 
@@ -76,7 +77,7 @@ func (c *compiler) profile(name string, done map[string]*whole, trail []string) 
 		done[name] = nil
 		return nil
 	}
-	w := &whole{base: above.base, keyed: above.keyed, fixed: maps.Clone(above.fixed), rules: slices.Clone(above.rules)}
+	w := &whole{base: above.base, keyed: above.keyed, fixed: maps.Clone(above.fixed), sure: maps.Clone(above.sure), rules: slices.Clone(above.rules)}
 	done[name] = w
 	c.own("profiles."+name, own, w)
 	return w
@@ -104,12 +105,33 @@ func (c *compiler) own(key string, own Custom, w *whole) {
 		}
 		w.fixed[pii.Type(typ)] = text
 	}
+	for _, typ := range slices.Sorted(maps.Keys(own.Sure)) {
+		c.sure(key+".sure."+typ, pii.Type(typ), own.Sure[typ])
+		if w.sure == nil {
+			w.sure = map[pii.Type]float64{}
+		}
+		w.sure[pii.Type(typ)] = own.Sure[typ]
+	}
 	if len(own.Rules) > maxRules {
 		c.add(key+".rules", "more than %d", maxRules)
 		return
 	}
 	for i, r := range own.Rules {
 		w.rules = append(w.rules, c.rule(fmt.Sprintf("%s.rules[%d]", key, i), r, w.base))
+	}
+}
+
+// sure checks how sure the detector must be of a type. Of a secret every finding
+// counts: what is passed cannot be called back.
+func (c *compiler) sure(key string, typ pii.Type, least float64) {
+	switch {
+	case typ == pii.Secret:
+		c.add(key, "every finding of a secret counts")
+	case !typ.Known():
+		c.add(key, "%q is not a type; there are %s", typ, list(pii.Types()))
+	}
+	if !(least >= 0 && least <= 1) {
+		c.add(key, "is 0 to 1")
 	}
 }
 

@@ -25,6 +25,11 @@ func (p *Profile) Loosenings() []string {
 			out = append(out, fmt.Sprintf("%s (%s) lets more through than %s: %s", r.key, r.action, p.base.name, strings.Join(types, ", ")))
 		}
 	}
+	for _, t := range slices.Sorted(maps.Keys(p.sure)) {
+		if p.sure[t] > 0 {
+			out = append(out, fmt.Sprintf("sure.%s: findings with a score below %v pass", t, p.sure[t]))
+		}
+	}
 	if p.cfg.Shadow {
 		out = append(out, "shadow: findings are counted, nothing is hidden or blocked")
 	}

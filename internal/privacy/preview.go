@@ -37,7 +37,7 @@ func (p *Profile) Preview(w Where, text string) (Preview, error) {
 	var out strings.Builder
 	var shown Preview
 	last := 0
-	for _, s := range scan([]byte(text)) {
+	for _, s := range p.Sure(scan([]byte(text))) {
 		a := p.Decide(w, s.Type, s.Sub)
 		shown.Findings = append(shown.Findings, Previewed{s.Start, s.End, s.Type, s.Sub, a})
 		if a == Block {

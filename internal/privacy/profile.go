@@ -13,6 +13,7 @@ type Profile struct {
 	base     *builtin
 	keyed    bool
 	fixed    map[pii.Type]string
+	sure     map[pii.Type]float64 // below it a finding is none
 	rules    map[pii.Type][]*rule // the first one that matches decides
 	ordered  []*rule              // every rule once, as written
 	restore  []restore
@@ -164,6 +165,15 @@ func (r *rule) in(z Zone, typ pii.Type) Action {
 		return r.action
 	}
 	return narrow(r.action, z, typ)
+}
+
+// Sure returns the findings that the detector is sure enough of, in the same
+// array. Without thresholds it is all of them, and costs nothing.
+func (p *Profile) Sure(found []pii.Span) []pii.Span {
+	if len(p.sure) == 0 {
+		return found
+	}
+	return slices.DeleteFunc(found, func(s pii.Span) bool { return s.Score < p.sure[s.Type] })
 }
 
 // Labels returns the label that a finding of typ sets.

@@ -2,6 +2,7 @@ package privacy
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -361,5 +362,36 @@ func TestDecideAllocatesNothing(t *testing.T) {
 	var got Action
 	if n := testing.AllocsPerRun(100, func() { got = p.Decide(w, pii.Email, "") }); n != 0 || got != Keep {
 		t.Errorf("%v allocations, %s", n, got)
+	}
+}
+
+// TestSure: what the detector is not sure enough of is no finding, by type; the
+// threshold is inherited, told at start, and never of a secret.
+func TestSure(t *testing.T) {
+	own := map[string]Custom{"a": {Extends: "gdpr-minimal", Sure: map[string]float64{"PERSON": 0.8, "EMAIL": 0.5}},
+		"b": {Extends: "a", Sure: map[string]float64{"EMAIL": 0}}}
+	found := func() []pii.Span {
+		return []pii.Span{{Start: 1, Type: pii.Person, Score: 0.79}, {Start: 2, Type: pii.Person, Score: 0.8}, {Start: 3, Type: pii.Email, Score: 0.4}, {Start: 4, Type: pii.Secret, Score: 0.1}}
+	}
+	for profile, want := range map[string][]int{"gdpr-minimal": {1, 2, 3, 4}, "a": {2, 4}, "b": {2, 3, 4}} {
+		p, err := Compile(Config{Profile: profile, Profiles: own})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []int
+		for _, s := range p.Sure(found()) {
+			got = append(got, s.Start)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, not %v", profile, got, want)
+		}
+		if told := strings.Contains(strings.Join(p.Loosenings(), " "), "sure.PERSON"); told != (profile != "gdpr-minimal") {
+			t.Errorf("%s: told at start: %v", profile, told)
+		}
+	}
+	for _, bad := range []map[string]float64{{"SECRET": 0}, {"NOTHING": 0.5}, {"EMAIL": 1.1}, {"EMAIL": -0.1}, {"EMAIL": math.NaN()}} {
+		if _, err := Compile(Config{Profiles: map[string]Custom{"a": {Extends: "gdpr-minimal", Sure: bad}}}); err == nil || !strings.Contains(err.Error(), "profiles.a.sure.") {
+			t.Errorf("%v: %v", bad, err)
+		}
 	}
 }

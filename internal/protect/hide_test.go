@@ -169,6 +169,22 @@ func TestNoPseudonymNoAnswer(t *testing.T) {
 	}
 }
 
+// TestNamesUnderKeysOnly: a profile can leave names in prose alone and still hides
+// those under keys, and the same names wherever else they stand.
+func TestNamesUnderKeysOnly(t *testing.T) {
+	cfg := privacy.Config{Profile: "own", Profiles: map[string]privacy.Custom{"own": {Extends: "gdpr-minimal", Sure: map[string]float64{"PERSON": 0.8}}}}
+	w := newWorld(t, cfg, "token", "")
+	const prose = "Yesterday Peter Schuster wrote to Karla Brandt about the contract."
+	got, err := w.answered(t, w.call(t, `{}`), result(`"content":[{"type":"text","text":"`+prose+`"}],"structuredContent":{"full_name":"Karla Brandt"}`))
+	if err != nil || strings.Contains(got, "Karla Brandt") || !strings.Contains(got, "Peter Schuster") {
+		t.Errorf("%s, %v", got, err)
+	}
+	all := newWorld(t, gdpr, "token", "")
+	if got, err := all.answered(t, all.call(t, `{}`), result(`"content":[{"type":"text","text":"`+prose+`"}]`)); err != nil || strings.Contains(got, "Peter Schuster") {
+		t.Errorf("without a threshold: %s, %v", got, err)
+	}
+}
+
 // TestRefusalsOfTheVaultSayWhy: a caller is told what it can do, and nothing leaves.
 func TestRefusalsOfTheVaultSayWhy(t *testing.T) {
 	for cause, want := range map[error]struct {

@@ -51,6 +51,9 @@ func (s *Step) outside(ctx context.Context, j *job, m *wire.Message, spans []pii
 	}
 	found, err := s.c.Outside.Find(ctx, sent, types)
 	if err == nil {
+		for i := range found {
+			found[i] = j.p.Sure(found[i])
+		}
 		var theirs []placed
 		if theirs, err = back(texts, sent, found); err == nil {
 			return j.merge(spans, theirs, texts, walls), nil

@@ -13,9 +13,10 @@ import (
 func (s *Step) scan(ctx context.Context, j *job, raw []byte) (spans []pii.Span, err error) {
 	defer recovered(&err)
 	if s.c.Scan != nil {
-		return s.c.Scan(ctx, j.p, raw)
+		spans, err = s.c.Scan(ctx, j.p, raw)
+		return j.p.Sure(spans), err
 	}
-	return j.p.Scanner().ScanJSON(raw), nil
+	return j.p.Sure(j.p.Scanner().ScanJSON(raw)), nil
 }
 
 // scanText asks the detector about text that stands in no message.
@@ -24,7 +25,7 @@ func (s *Step) scanText(ctx context.Context, j *job, text []byte) (spans []pii.S
 		return s.scan(ctx, j, text)
 	}
 	defer recovered(&err)
-	return j.p.Scanner().Scan(text), nil
+	return j.p.Sure(j.p.Scanner().Scan(text)), nil
 }
 
 // unscanned does what the profile says about a message that the detector failed
