@@ -244,13 +244,10 @@ func (r *run) keyedToken(v *view, i, j int, m uint8, t *token) int {
 	return j
 }
 
-// word looks at a token of letters: the beginning of forms in several pieces, of
-// dates, and words that announce a password.
+// word looks at a token of letters that does not end the text: the beginning of
+// forms in several pieces, of dates, and words that announce a password.
 func (r *run) word(v *view, i, j int) int {
 	b := v.b
-	if j+1 >= len(b) {
-		return j
-	}
 	if j-i <= 3 && r.s.want != secretBit && (isSep(b[j])) && isAlnum(b[j+1]) {
 		if k := r.lettersThen(v, i, j); k > i {
 			return k

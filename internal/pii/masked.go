@@ -1,5 +1,7 @@
 package pii
 
+import "bytes"
+
 // Values that are masked or spoken of, and still tell something.
 
 // maskedSSN reads "XXX-XX-1234" at the token b[i:j].
@@ -65,11 +67,21 @@ func special(b []byte) bool {
 	return false
 }
 
+// What stands around an age. afterAge has the first letters of agesAfter.
+var (
+	agesAfter = []string{"years old", "year old", "year-old", "years-old", "y/o", "yo ", "yo,", "yo.", "yrs old", "years of age", "Jahre alt", "-year", "jahrig", "ans,", "jaar oud"}
+	agesAhead = []string{"aged ", "age ", "age: ", "age of ", "Age ", "Age: ", "Aged ", "age is ", "turned ", "Alter: ", "Alter ", "he was ", "she was ", "I am ", "i'm ", "I'm ", "edad: ", "eta: "}
+)
+
+const afterAge = "yJja-"
+
 // age reads "31 years old", "aged 31", "i'm 31 y/o" at the digits b[i:j].
 func (r *run) age(v *view, i, j int) int {
 	b := v.b
-	n := value(b[i:j])
-	if n < 1 || n > 125 || i > 0 && !(b[i-1] == ' ' || b[i-1] == ':' || b[i-1] == '(' || b[i-1] == '-') || v.number {
+	if v.number || i > 0 && !(b[i-1] == ' ' || b[i-1] == ':' || b[i-1] == '(' || b[i-1] == '-') {
+		return j
+	}
+	if n := value(b[i:j]); n < 1 || n > 125 {
 		return j
 	}
 	rest := b[j:min(len(b), j+14)]
@@ -77,15 +89,17 @@ func (r *run) age(v *view, i, j int) int {
 		rest = rest[1:]
 	}
 	score := 0.0
-	for _, p := range []string{"years old", "year old", "year-old", "years-old", "y/o", "yo ", "yo,", "yo.", "yrs old", "years of age", "Jahre alt", "-year", "jahrig", "ans,", "jaar oud"} {
-		if hasPrefix(rest, p) {
-			score = 0.85
+	if len(rest) > 0 && indexByte(afterAge, rest[0]) >= 0 {
+		for _, p := range agesAfter {
+			if hasPrefix(rest, p) {
+				score = 0.85
+			}
 		}
 	}
-	if score == 0 && closing(b, j) {
+	if score == 0 && i > 0 && b[i-1] == ' ' && closing(b, j) {
 		before := b[max(0, i-16):i]
-		for _, p := range []string{"aged ", "age ", "age: ", "age of ", "Age ", "Age: ", "Aged ", "age is ", "turned ", "Alter: ", "Alter ", "he was ", "she was ", "I am ", "i'm ", "I'm ", "edad: ", "eta: "} {
-			if len(before) >= len(p) && string(before[len(before)-len(p):]) == p && (score == 0) {
+		for _, p := range agesAhead {
+			if bytes.HasSuffix(before, []byte(p)) && score == 0 {
 				score = 0.7
 			}
 		}

@@ -171,15 +171,15 @@ func (r *run) scan(v *view) {
 				j++
 			}
 			next := j
-			if prefixStart(b, i) {
+			known := prefixStart(b, i)
+			if known {
 				next = max(next, r.prefixed(v, i, j))
 			}
-			if m&cDigit != 0 && next == j && !secretsOnly {
-				next = max(next, r.digits(v, i, j, m))
-			}
-			if m&cDigit == 0 && j-i <= 24 && wordStart[b[i]] {
-				next = max(next, r.word(v, i, j))
-			} else if m&cDigit == 0 && j-i <= 3 && !secretsOnly && j < len(b) && isSep(b[j]) {
+			if m&cDigit != 0 {
+				if next == j && !secretsOnly {
+					next = max(next, r.digits(v, i, j, m))
+				}
+			} else if j-i <= longestWord && j+1 < len(b) && (known || c&cUpper != 0 || j-i <= 3 && (isDigit(b[j+1]) || b[j] == '-')) {
 				next = max(next, r.word(v, i, j))
 			}
 			if next == j && (j-i >= 16 || m&cUpper != 0 && j-i >= 4 && runOf64(b, i, j)) {
@@ -196,14 +196,8 @@ func (r *run) scan(v *view) {
 	}
 }
 
-// wordStart has the letters with which a word begins that word looks at: months,
-// words for a password, and masked numbers.
-var wordStart = func() (t [256]bool) {
-	for _, c := range "jfmasondegpkcx" {
-		t[c], t[c-0x20] = true, true
-	}
-	return t
-}()
+// longestWord bounds the words that word looks at: a password's in some language.
+const longestWord = 24
 
 // trigger handles the byte at i and returns where to go on, or i.
 func (r *run) trigger(v *view, i int) int {
