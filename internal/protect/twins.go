@@ -31,18 +31,25 @@ func twins(m *wire.Message, found []finding) []finding {
 		if spot.End-spot.Start < leastTwin+2 || !spot.Key && spot.Value.Kind() != wire.String {
 			continue
 		}
-		path := ""
-		for at := spot.Start + 1; at+leastTwin < spot.End; {
+		path, raw := "", m.Raw()[:spot.End-1]
+		for at, end := spot.Start+1, spot.End-leastTwin; at < end; {
 			for i < len(known) && known[i].end <= at {
 				i++
 			}
-			if i < len(known) && known[i].start <= at {
-				at = known[i].end
+			stop := end
+			if i < len(known) {
+				if known[i].start <= at {
+					at = known[i].end
+					continue
+				}
+				stop = min(stop, known[i].start)
+			}
+			if at = w.next(raw, at, stop); at == stop {
 				continue
 			}
-			f, size := w.at(m.Raw()[:spot.End-1], at)
+			f, size := w.at(raw, at)
 			if size == 0 || i < len(known) && known[i].start < at+size {
-				at = nextStart(m.Raw()[:spot.End-1], at)
+				at = nextStart(raw, at)
 				continue
 			}
 			if path == "" {
@@ -87,6 +94,7 @@ var plain = func() (t [256]bool) {
 
 // wanted are the values to look for, by their first bytes.
 type wanted struct {
+	begin [256]bool     // the bytes that a value begins with
 	first [1 << 13]byte // a bit for each hash of four bytes that a value begins with
 	by    map[uint32][]needle
 }
@@ -129,22 +137,32 @@ func (w *wanted) add(b []byte, f *finding) {
 		}
 	}
 	h := hash(head)
+	w.begin[b[0]] = true
 	w.first[h>>3] |= 1 << (h & 7)
 	w.by[head] = append(w.by[head], needle{b, f})
 }
 
 func hash(head uint32) uint32 { return head * 2654435761 >> 16 }
 
+// next returns the first place from at on where a value may begin, or stop. Four
+// bytes follow stop.
+func (w *wanted) next(raw []byte, at, stop int) int {
+	for at < stop {
+		if w.begin[raw[at]] {
+			h := hash(binary.LittleEndian.Uint32(raw[at:]))
+			if w.first[h>>3]&(1<<(h&7)) != 0 {
+				return at
+			}
+		}
+		at = nextStart(raw, at)
+	}
+	return stop
+}
+
 // at returns the finding whose value begins at raw[i], the longest first, and
 // the value's size there; 0 if there is none.
 func (w *wanted) at(raw []byte, i int) (*finding, int) {
-	if i+4 > len(raw) {
-		return nil, 0
-	}
 	head := binary.LittleEndian.Uint32(raw[i:])
-	if h := hash(head); w.first[h>>3]&(1<<(h&7)) == 0 {
-		return nil, 0
-	}
 	var best *finding
 	size := 0
 	for _, n := range w.by[head] {
