@@ -184,3 +184,25 @@ func FuzzFast(f *testing.F) {
 		}
 	})
 }
+
+// FuzzFastMember holds whole documents to the same.
+func FuzzFastMember(f *testing.F) {
+	for _, p := range secretPieces {
+		for _, key := range []string{"note", "api key", "name", "pin code"} {
+			raw, err := json.Marshal(map[string]any{key: p, "value": p, "text": `{"` + key + `":"` + p + `"}`})
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(raw)
+		}
+	}
+	s := scanner(f, Secret)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if len(raw) > 4096 || !json.Valid(raw) || mayHoldSecret(raw) {
+			return
+		}
+		if found := slow(s).ScanJSON(raw); len(found) > 0 {
+			t.Fatalf("%s would be passed unscanned, but %q is in it", raw, show(string(raw), found))
+		}
+	})
+}
