@@ -280,8 +280,8 @@ func (n *nearby) addSet(s ctxSet, d int) {
 // words looks up each word and each pair of neighbours. Words are letters and
 // digits; camel case is split; a dot or apostrophe inside a word is dropped.
 func (n *nearby) words(b []byte, end int, before bool) {
-	var prev [48]byte
-	pn := 0
+	var text [2*ctxWord + 8]byte // the word before, a blank, the word
+	last, lastHash := 0, uint32(fnvBase)
 	for i := 0; i < len(b); {
 		if class[b[i]]&cWord == 0 || b[i] == '_' {
 			i++
@@ -295,22 +295,48 @@ func (n *nearby) words(b []byte, end int, before bool) {
 		if before {
 			d = end - j
 		}
-		var buf [48]byte
-		wn := foldWord(buf[:0], b[i:j], 24)
-		if s, ok := ctxWords[string(buf[:wn])]; ok {
-			n.addSet(s, d)
+		at := last
+		if last > 0 {
+			text[last], at = ' ', last+1
 		}
-		if pn > 0 && pn+1+wn <= len(prev) {
-			prev[pn] = ' '
-			copy(prev[pn+1:], buf[:wn])
-			if s, ok := ctxWords[string(prev[:pn+1+wn])]; ok {
-				n.addSet(s, d)
-			}
+		both := text[:at+foldWord(text[at:at], b[i:j], ctxWord)]
+		word := both[at:]
+		one, two := uint32(fnvBase), (lastHash^' ')*fnvPrime
+		for _, c := range word {
+			one, two = (one^uint32(c))*fnvPrime, (two^uint32(c))*fnvPrime
 		}
-		pn = copy(prev[:], buf[:wn])
+		n.known(word, one, d)
+		if last > 0 {
+			n.known(both, two, d)
+		}
+		last, lastHash = copy(text[:], word), one
 		i = j
 	}
 }
+
+// ctxWord bounds the words that are looked up, in bytes.
+const ctxWord = 24
+
+// known adds the groups of a word or pair with that hash.
+func (n *nearby) known(word []byte, hash uint32, d int) {
+	if h := hash ^ hash>>16; ctxHashes[h>>6&1023]&(1<<(h&63)) == 0 {
+		return
+	}
+	if s, ok := ctxWords[string(word)]; ok {
+		n.addSet(s, d)
+	}
+}
+
+// ctxHashes has a bit for the hash of each of ctxWords: nearly all words of a text
+// are none of them.
+var ctxHashes = func() (t [1024]uint64) {
+	for w := range ctxWords {
+		h := hashBytes([]byte(w))
+		h ^= h >> 16
+		t[h>>6&1023] |= 1 << (h & 63)
+	}
+	return t
+}()
 
 // camel reports whether a new word begins at b[j] in camel case.
 func camel(b []byte, j int) bool {

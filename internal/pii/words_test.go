@@ -39,3 +39,20 @@ func FuzzSecretName(f *testing.F) {
 		}
 	})
 }
+
+// TestLongContextWords: words at the bound, and letters that fold to two, leave
+// the words around a value readable.
+func TestLongContextWords(t *testing.T) {
+	var n nearby
+	long := strings.Repeat("ß", 40)
+	text := []byte(long + " " + long + " passport " + long + " ")
+	n.words(text, len(text), true)
+	if !n.set.has(cPassport) {
+		t.Error("the word passport is not seen among long words")
+	}
+	n = nearby{}
+	n.words([]byte("social security of"), 0, false)
+	if !n.set.has(cSSN) {
+		t.Error("a pair of words is not seen")
+	}
+}
