@@ -146,7 +146,7 @@ func (r *run) userInfo(v *view, lo, hi int) {
 // domain handles the dot at i of a bare host name such as example.com.
 func (r *run) domain(v *view, i int) int {
 	b := v.b
-	if !r.want(urlBit) || i == 0 || i+3 >= len(b) || class[b[i+1]]&cLower == 0 {
+	if !r.want(urlBit|secretBit) || i == 0 || i+3 >= len(b) || class[b[i+1]]&cLower == 0 {
 		return i
 	}
 	hi := i + 1

@@ -7,13 +7,18 @@ import (
 
 // What a look stops at. Each of these says no only where the scan finds nothing.
 
-// opens reports whether a vendor's token, a word that introduces a password or the
-// title of a key block begins at b[i].
+// opens reports whether a vendor's token, a word that introduces a password, the
+// title of a key block or a hook's address begins at b[i].
 func opens(b []byte, i int) bool {
 	if f, _ := formAt(b, i); f != nil {
 		return true
 	}
-	return jwtEnd(b, i) > i || introduces(b, i) || hasPrefix(b[i:], "BEGIN ") && i > 0 && b[i-1] == '-'
+	for _, p := range hooks {
+		if hasPrefix(b[i:], p) {
+			return true
+		}
+	}
+	return jwtEnd(b, i) > i || introduces(b, i) || hasPrefix(b[i:], officeHook) || hasPrefix(b[i:], "BEGIN ") && i > 0 && b[i-1] == '-'
 }
 
 // wordHolds reports whether the word that begins at b[i] may be a secret, an

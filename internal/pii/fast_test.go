@@ -2,6 +2,7 @@ package pii
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -49,9 +50,10 @@ func quotings(text string) []string {
 
 // secretPieces are what secrets and their surroundings are made of.
 var secretPieces = []string{ghToken, "AKIAZ3MSDF7YQ2LPWX4C", "password", "Passwort", "kennwort", "contrasena", "api_key", "token", "secret", "hunter2!Xy", "S3cr3t#99aB", "is ",
-	" ", ":", "=", ": ", "=>", "\"", "'", ",", ">", "<", "/", "://", "@", "user", "https", "host.example.com", "hooks.slack.com/services/T0AAAAAAA/B0BBBBBBB/abcdefghijklmnopqrstuvwx",
+	" ", ":", "=", ": ", "=>", "\"", "'", ",", ">", "<", "/", "://", "@", "user", "https", "host.example.com", "discord.com/api/webhooks/123456789012345678/aXQ9zbvWpLmKsjHgTrEq1234aXQ9", "acme.webhook.office.com/webhookb2/0199c0de-1234-7000-8000-00000000ffff@0199c0de-1234-7000-8000-00000000ffff/IncomingWebhook/a",
+	"hooks.slack.com/services/T0AAAAAAA/B0BBBBBBB/abcdefghijklmnopqrstuvwx",
 	"-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
-	"123456789:AAE0x9q1z2w3e4r5t6y7u8i9o0p1a2s3d4f", "%41KIA", "&#65;KIA", "QUtJQVozTVNERjdZUTJMUFdYNEM=", "414b49415a334d5344463759513" + "24c50575834430a", "words of no meaning", "\t", "\\", "\\n", "string", "const ", "+", "AB+", "x@example.com", "12:30:59", "sk-", "xoxb-79262243933-kVO8JmR8y4EMfAdggcG9qpVT", "\n", "Bearer ", ";", "&", "?", "(", ")"}
+	"123456789:AAE0x9q1z2w3e4r5t6y7u8i9o0p1a2s3d4f", "%41KIA", "&#65;KIA", "QUtJQVozTVNERjdZUTJMUFdYNEM=", "414b49415a334d5344463759513" + "24c50575834430a", "words of no meaning", "\t", "\\", "\\n", "string", "const ", "+", "AB+", "x@example.com", "12:30:59", "display", "webmaster", "sk-", "xoxb-79262243933-kVO8JmR8y4EMfAdggcG9qpVT", "\n", "Bearer ", ";", "&", "?", "(", ")"}
 
 // TestFastMissesNothing: whatever a profile of secrets alone passes unscanned has no
 // secret that the scan would find.
@@ -205,4 +207,20 @@ func FuzzFastMember(f *testing.F) {
 			t.Fatalf("%s would be passed unscanned, but %q is in it", raw, show(string(raw), found))
 		}
 	})
+}
+
+// TestHookWithoutScheme: an address that lets anybody post is a secret with and
+// without its scheme, also for a profile of secrets alone.
+func TestHookWithoutScheme(t *testing.T) {
+	s := scanner(t, Secret)
+	for _, p := range secretPieces {
+		if !strings.Contains(p, "hook") {
+			continue
+		}
+		for _, text := range []string{p, "https://" + p, "post to " + p + " now"} {
+			if found := s.ScanJSON(fmt.Appendf(nil, `{"note":%q}`, text)); len(found) != 1 {
+				t.Errorf("%s: %v", text, found)
+			}
+		}
+	}
 }

@@ -222,12 +222,17 @@ func (r *run) pem(v *view, i int) int {
 	return len(b)
 }
 
+// hooks are the addresses under which a path lets anybody write.
+var hooks = []string{"hooks.slack.com/services/", "hooks.slack.com/workflows/", "discord.com/api/webhooks/", "discordapp.com/api/webhooks/"}
+
+const officeHook = "webhook.office.com/webhookb2/" // behind a tenant's name
+
 // hookSecret reports whether a URL without its scheme is a secret by itself.
 func hookSecret(b []byte) bool {
-	for _, p := range []string{"hooks.slack.com/services/", "hooks.slack.com/workflows/", "discord.com/api/webhooks/", "discordapp.com/api/webhooks/"} {
+	for _, p := range hooks {
 		if hasPrefix(b, p) && len(b) >= len(p)+30 {
 			return true
 		}
 	}
-	return containsFold(b[:min(len(b), 64)], ".webhook.office.com/webhookb2/") && len(b) > 80
+	return containsFold(b[:min(len(b), 64)], "."+officeHook) && len(b) > 80
 }
