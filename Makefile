@@ -1,6 +1,6 @@
 # Ostiary needs Go and git to build and run. The tests also use npm, Python, a C
-# compiler (for the race detector) and PostgreSQL where they are installed; what
-# is missing is left out and said, or is a failure when CI=true.
+# compiler (for the race detector), PostgreSQL, curl and openssl where they are
+# installed; what is missing is left out and said, or is a failure when CI=true.
 
 GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
@@ -17,7 +17,7 @@ STATICCHECK_VERSION := v0.8.2
 .DEFAULT_GOAL := build
 CORPUS   ?=
 
-.PHONY: cloudkms pkcs11 providers eval train build run test tools postgres peers fmt vet lint unit fips race doors outside interop cross soak fuzz bench clean
+.PHONY: cloudkms pkcs11 providers eval train build run test tools postgres programs peers fmt vet lint unit fips race doors outside interop cross soak fuzz bench clean
 
 build: ## bin/ostiary and bin/ostiary-verify
 	$(BUILD) -o bin/ostiary ./cmd/ostiary
@@ -34,7 +34,7 @@ run: build ## a gateway in ./.ostiary in front of the sample server
 	@sh scripts/run.sh
 
 # What make test runs, in this order; the first failure stops.
-test: build tools postgres fmt vet lint unit fips race providers outside peers doors interop
+test: build tools postgres programs fmt vet lint unit fips race providers outside peers doors interop
 	@$(MAKE) --no-print-directory cross SYSTEMS="darwin/arm64 windows/amd64"
 	@echo "make test: all parts passed"
 
@@ -43,6 +43,9 @@ tools:
 
 postgres: ## the server that the store's tests start for themselves
 	@sh scripts/postgres.sh
+
+programs: ## what other people make and check certificates with
+	@sh scripts/programs.sh curl openssl
 
 peers: ## the foreign clients and servers of the interop tests
 	sh test/interop/install.sh

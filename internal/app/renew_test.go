@@ -4,7 +4,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -62,40 +61,20 @@ func TestRenewal(t *testing.T) {
 // TestEnrolWithCurl does what docs/certificates.md says, with the programs that
 // it names.
 func TestEnrolWithCurl(t *testing.T) {
-	for _, program := range []string{"curl", "openssl"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skip(err)
-		}
-	}
+	w := programs(t, "curl", "openssl")
 	s := serveGateway(t, nil)
-	dir := t.TempDir()
-	put := func(name, text string) {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	put("ca.pem", string(s.app.ring.CA().RootPEM()))
-	put("join", "Authorization: Bearer "+s.join("robot")+"\n")
-	run := func(program string, args ...string) string {
-		t.Helper()
-		c := exec.CommandContext(t.Context(), program, args...)
-		c.Dir = dir
-		out, err := c.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%s %v: %v\n%s", program, args, err, out)
-		}
-		return string(out)
-	}
-	run("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "client.key")
-	run("openssl", "req", "-new", "-key", "client.key", "-subj", "/CN=any", "-out", "client.csr")
-	run("curl", "-sSf", "--cacert", "ca.pem", "-H", "@join", "--data-binary", "@client.csr", "-o", "client.pem", s.url+"/enrol")
+	w.put("ca.pem", string(s.app.ring.CA().RootPEM()))
+	w.put("join", "Authorization: Bearer "+s.join("robot")+"\n")
+	w.run("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "client.key")
+	w.run("openssl", "req", "-new", "-key", "client.key", "-subj", "/CN=any", "-out", "client.csr")
+	w.run("curl", "-sSf", "--cacert", "ca.pem", "-H", "@join", "--data-binary", "@client.csr", "-o", "client.pem", s.url+"/enrol")
 	s.later(35 * time.Minute)
-	run("curl", "-sSf", "--cacert", "ca.pem", "--cert", "client.pem", "--key", "client.key", "--data-binary", "@client.csr", "-o", "next.pem", s.url+"/enrol/renew")
-	if next := run("openssl", "x509", "-in", "next.pem", "-noout", "-ext", "subjectAltName"); !strings.Contains(next, "URI:spiffe://ostiary.local/tenant/default/client/robot") {
+	w.run("curl", "-sSf", "--cacert", "ca.pem", "--cert", "client.pem", "--key", "client.key", "--data-binary", "@client.csr", "-o", "next.pem", s.url+"/enrol/renew")
+	if next := w.run("openssl", "x509", "-in", "next.pem", "-noout", "-ext", "subjectAltName"); !strings.Contains(next, "URI:spiffe://ostiary.local/tenant/default/client/robot") {
 		t.Errorf("renewed as %s", next)
 	}
-	run("curl", "-sSf", "--cacert", "ca.pem", "-o", "list.crl", s.url+"/enrol/crl")
-	if text := run("openssl", "crl", "-inform", "DER", "-in", "list.crl", "-noout", "-issuer"); !strings.Contains(text, "Ostiary issuer") {
+	w.run("curl", "-sSf", "--cacert", "ca.pem", "-o", "list.crl", s.url+"/enrol/crl")
+	if text := w.run("openssl", "crl", "-inform", "DER", "-in", "list.crl", "-noout", "-issuer"); !strings.Contains(text, "Ostiary issuer") {
 		t.Errorf("the list is of %s", text)
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -410,37 +409,17 @@ func TestTrustConfig(t *testing.T) {
 // TestOutsideWithOpenssl: a company's authority that openssl makes, and a client
 // that shows its certificate with curl.
 func TestOutsideWithOpenssl(t *testing.T) {
-	for _, program := range []string{"curl", "openssl"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skip(err)
-		}
-	}
-	dir := t.TempDir()
-	run := func(program string, args ...string) string {
-		t.Helper()
-		c := exec.CommandContext(t.Context(), program, args...)
-		c.Dir = dir
-		out, err := c.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%s %v: %v\n%s", program, args, err, out)
-		}
-		return string(out)
-	}
-	put := func(name, text string) {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "corp.key", "-out", "corp.pem",
+	w := programs(t, "curl", "openssl")
+	w.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "corp.key", "-out", "corp.pem",
 		"-subj", "/CN=corp", "-days", "2", "-addext", "keyUsage=critical,keyCertSign", "-addext", "basicConstraints=critical,CA:TRUE")
-	put("svid.ext", "subjectAltName=URI:spiffe://corp.example/team/robot\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth\nbasicConstraints=critical,CA:FALSE\n")
-	run("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "robot.key", "-out", "robot.csr", "-subj", "/O=corp")
-	run("openssl", "x509", "-req", "-in", "robot.csr", "-CA", "corp.pem", "-CAkey", "corp.key", "-CAcreateserial", "-days", "1", "-extfile", "svid.ext", "-out", "robot.pem")
-	s := serveGateway(t, trusting("    - {trust_domain: corp.example, bundle: \"file:"+filepath.Join(dir, "corp.pem")+"\"}\n"))
-	put("ca.pem", string(s.app.ring.CA().RootPEM()))
-	put("init.json", initialize)
+	w.put("svid.ext", "subjectAltName=URI:spiffe://corp.example/team/robot\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth\nbasicConstraints=critical,CA:FALSE\n")
+	w.run("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "robot.key", "-out", "robot.csr", "-subj", "/O=corp")
+	w.run("openssl", "x509", "-req", "-in", "robot.csr", "-CA", "corp.pem", "-CAkey", "corp.key", "-CAcreateserial", "-days", "1", "-extfile", "svid.ext", "-out", "robot.pem")
+	s := serveGateway(t, trusting("    - {trust_domain: corp.example, bundle: \"file:"+filepath.Join(w.dir, "corp.pem")+"\"}\n"))
+	w.put("ca.pem", string(s.app.ring.CA().RootPEM()))
+	w.put("init.json", initialize)
 	call := func() string {
-		return run("curl", "-sS", "--cacert", "ca.pem", "--cert", "robot.pem", "--key", "robot.key", "-H", "Content-Type: application/json",
+		return w.run("curl", "-sS", "--cacert", "ca.pem", "--cert", "robot.pem", "--key", "robot.key", "-H", "Content-Type: application/json",
 			"-H", "Accept: application/json, text/event-stream", "--data-binary", "@init.json", "-o", "answer", "-w", "%{http_code}", s.url+"/mcp")
 	}
 	if got := call(); got != "401" {
