@@ -99,7 +99,7 @@ func typeWord(w []byte) bool {
 
 func nameStart(b []byte, hi int) int {
 	lo := hi
-	for lo > 0 && hi-lo < 64 && (isAlnum(b[lo-1]) || b[lo-1] == '_' || b[lo-1] == '-' || b[lo-1] == '.' || b[lo-1] >= 0x80) {
+	for lo > 0 && hi-lo < 64 && nameByte[b[lo-1]] {
 		lo--
 	}
 	return lo

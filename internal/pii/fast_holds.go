@@ -218,24 +218,32 @@ func (l *look) key(raw []byte) *keyInfo {
 // An escape before the name leaves its letter there: both readings are asked.
 func nameHolds(b []byte, i int) bool {
 	hi := i
-	for hi > 0 && i-hi < 24 && indexByte(" \"':?.\t\\", b[hi-1]) >= 0 {
+	for hi > 0 && i-hi < 24 && looseByte[b[hi-1]] {
 		hi--
 	}
 	if i-hi == 24 {
 		return true
 	}
 	lo := nameStart(b, hi)
-	name := b[lo:hi]
-	if lo > 0 && b[lo-1] == '\\' && len(name) > 0 {
-		if len(name) == 1 {
-			return true // a tab or line's end between name and sign
-		}
-		if name = name[1:]; typeWord(name) || secretName(b[lo:hi]) > 0 {
-			return true
-		}
+	name, escaped := b[lo:hi], lo > 0 && b[lo-1] == '\\'
+	if len(name) < 2 {
+		return escaped && len(name) == 1 // a tab or line's end between name and sign
 	}
-	return secretName(name) > 0 || typeWord(name) && lo > 0 && b[lo-1] == ' '
+	if mayNameSecret(name) && (secretName(name) > 0 || escaped && secretName(name[1:]) > 0) {
+		return true
+	}
+	return lo > 0 && b[lo-1] == ' ' && typeWord(name) || escaped && typeWord(name[1:])
 }
+
+// looseByte has what may stand between a name and its sign, nameByte what is of a
+// name: see nameBefore and nameStart.
+var looseByte, nameByte = func() (l, n [256]bool) {
+	for c := range l {
+		l[c] = indexByte(" \"':?.\t\\", byte(c)) >= 0
+		n[c] = isAlnum(byte(c)) || indexByte("_-.", byte(c)) >= 0 || c >= 0x80
+	}
+	return l, n
+}()
 
 // pairHolds reports whether a password may follow the address around the "@" at i.
 func pairHolds(b []byte, i int) bool {
