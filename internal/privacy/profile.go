@@ -242,6 +242,14 @@ func (p *Profile) Shaped(a Action, f Finding) Action {
 	return a
 }
 
+// Drawn reports whether what a schema leaves no room for becomes an invented value
+// that is drawn once for each value, with the seed of its row in the vault: under
+// Safe Harbor nothing may be derived from the person, and two people stay two. Not
+// dates: a day that is wrong may be right for somebody.
+func (p *Profile) Drawn(a Action, typ pii.Type) bool {
+	return a == Token && p.base.strict && !p.keyed && typ != pii.DateTime
+}
+
 func (p *Profile) constant(f Finding) Action {
 	if f.Type == pii.DateTime {
 		return Drop

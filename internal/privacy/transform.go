@@ -40,7 +40,7 @@ func (p *Profile) Transform(a Action, f Finding, s Secrets) (string, error) {
 	if f.Type == pii.Secret && !slices.Contains(ofSecrets, a) && a != Replace {
 		return "", fmt.Errorf("%s of a secret: %w", a, ErrAction)
 	}
-	if s == nil && slices.Contains(keyed, a) {
+	if s == nil && slices.Contains(keyed, a) && (a != Surrogate || f.Seed == 0) {
 		return "", ErrKey
 	}
 	out, err := p.make(a, f, s)
@@ -89,6 +89,9 @@ func (p *Profile) make(a Action, f Finding, s Secrets) (string, error) {
 		}
 		if seed == 0 {
 			return "", ErrKey
+		}
+		if p.base.strict {
+			f.Value = "" // not even its form
 		}
 		return invent(f, seed)
 	}

@@ -85,7 +85,7 @@ func newBackWorld(t testing.TB, cfg privacy.Config, agentZone, serverZone string
 		[]registry.Agent{{ID: "bot", State: registry.Active, Zone: agentZone}}, nil, nil,
 		[]registry.Grant{{Agent: "bot", Server: "crm", Access: registry.Modify, Purpose: "support"}})
 	w.Step = New(Config{Profile: func() *privacy.Profile { return p }, Tenant: "default", Secrets: ring.Transforms(), Open: ring.Transforms(),
-		Vault: vault.New(vault.Config{Rows: &rows{all: map[string]vault.Row{}}, Keys: ring, Clock: clock.Clock{}})})
+		Vault: vault.New(vault.Config{Rows: &rows{all: map[string]vault.Row{}}, Keys: ring, Clock: clock.Clock{}, Limit: vault.Limit{Lookalikes: 1 << 30}})})
 	return w
 }
 
@@ -341,6 +341,34 @@ func withLuhn(digits string) string {
 		sum += n
 	}
 	return digits + string(rune('0'+(10-sum%10)%10))
+}
+
+// TestSafeHarborDrawsWhatASchemaDemands: where a schema leaves no room for a
+// pseudonym, two people have two invented values, one person the same one in its
+// scope and another one elsewhere, and nothing of it follows from the value.
+func TestSafeHarborDrawsWhatASchemaDemands(t *testing.T) {
+	show := func(w *world, session, value string) string {
+		t.Helper()
+		x := w.call(t, `{}`)
+		x.Session = &exchange.Session{ID: session}
+		got, err := w.answered(t, x, result(`"content":[],"structuredContent":{"phone":"`+value+`"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if counted(x, toClient, pii.Phone, privacy.Surrogate) != 1 {
+			t.Errorf("%+v", x.Privacy.Counts)
+		}
+		return member(t, got, "phone")
+	}
+	w := newBackWorld(t, privacy.Config{Profile: "hipaa-safe-harbor"}, "token", "")
+	a, again, b, apart := show(w, "s1", "+493090182011"), show(w, "s1", "+493090182011"), show(w, "s1", "+493090182012"), show(w, "s2", "+493090182011")
+	if a != again || a == b || a == apart || strings.Contains(a, "493090") {
+		t.Errorf("%s, again %s, another person %s, another session %s", a, again, b, apart)
+	}
+	other := newBackWorld(t, privacy.Config{Profile: "hipaa-safe-harbor"}, "token", "")
+	if got := show(other, "s1", "+493090182011"); got == a {
+		t.Errorf("another gateway with the same keys draws the same: %s", got)
+	}
 }
 
 // TestNoKeysNoRestore: without keys what carries its value along is refused, not

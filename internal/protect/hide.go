@@ -17,14 +17,15 @@ type finding struct {
 	typ        pii.Type
 	sub        string
 	action     privacy.Action
-	value      string // decoded
-	path       string // of its spot, from the message's root
-	key        bool   // in a member's name
-	number     bool   // the spot is a JSON number and is replaced whole
-	whole      bool   // the finding is all of its spot
-	spot       int    // where the spot begins
-	text       string // what takes its place
-	subject    string // whom it is about; "" when nobody knows
+	value      string          // decoded
+	path       string          // of its spot, from the message's root
+	key        bool            // in a member's name
+	number     bool            // the spot is a JSON number and is replaced whole
+	whole      bool            // the finding is all of its spot
+	spot       int             // where the spot begins
+	text       string          // what takes its place
+	shape      *privacy.Schema // that the value drawn for it must fit; nil: a pseudonym's text fits
+	subject    string          // whom it is about; "" when nobody knows
 }
 
 // maxFindings bounds what is done to one message; a message with more is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"slices"
 
 	"ostiary.dev/ostiary/internal/fault"
@@ -20,6 +21,10 @@ func (s *Step) replace(ctx context.Context, j *job, found []finding) error {
 	for i := range found {
 		f := &found[i]
 		shape := shapes.at(f)
+		if !shape.Free() && j.p.Drawn(f.action, f.typ) && len(f.value) <= longestToken {
+			f.shape, tokens = &shape, append(tokens, f)
+			continue
+		}
 		if !shape.Free() {
 			f.action = j.p.Shaped(f.action, privacy.Finding{Type: f.typ, Sub: f.sub, Value: f.value, Schema: shape})
 		}
@@ -39,17 +44,27 @@ func (s *Step) replace(ctx context.Context, j *job, found []finding) error {
 				continue
 			}
 		}
-		text, err := j.p.Transform(f.action, privacy.Finding{Type: f.typ, Sub: f.sub, Value: f.value, Scope: s.scopeOf(j), Subject: f.subject, Schema: shape}, s.c.Secrets)
-		if errors.Is(err, privacy.ErrShape) && f.whole && !f.key && j.where.Toward == privacy.Client {
-			f.action = privacy.Drop // the schema is asked at the end whether it can do without
-			continue
+		if err := s.transform(j, f, privacy.Finding{Schema: shape}); err != nil {
+			return err
 		}
-		if err != nil {
-			return fault.Wrap(fault.Unscannable, fmt.Errorf("%s of %s: %w", f.action, f.typ, err))
-		}
-		f.text = text
 	}
 	return s.tokens(ctx, j, tokens)
+}
+
+// transform makes what takes a finding's place, without the vault. of says what
+// the schema demands, and the seed if one was drawn.
+func (s *Step) transform(j *job, f *finding, of privacy.Finding) error {
+	of.Type, of.Sub, of.Value, of.Scope, of.Subject = f.typ, f.sub, f.value, s.scopeOf(j), f.subject
+	text, err := j.p.Transform(f.action, of, s.c.Secrets)
+	if errors.Is(err, privacy.ErrShape) && f.whole && !f.key && j.where.Toward == privacy.Client {
+		f.action = privacy.Drop // the schema is asked at the end whether it can do without
+		return nil
+	}
+	if err != nil {
+		return fault.Wrap(fault.Unscannable, fmt.Errorf("%s of %s: %w", f.action, f.typ, err))
+	}
+	f.text = text
+	return nil
 }
 
 // longestToken is the longest value, in bytes, that a pseudonym stands for.
@@ -84,9 +99,25 @@ func (s *Step) tokens(ctx context.Context, j *job, found []*finding) error {
 		return fault.New(fault.Unscannable)
 	}
 	for _, f := range found {
-		f.text = made[place[vault.Value{Type: string(f.typ), Value: f.value}]]
+		token := made[place[vault.Value{Type: string(f.typ), Value: f.value}]]
+		if f.shape == nil {
+			f.text = token
+			continue
+		}
+		f.action = privacy.Surrogate
+		if err := s.transform(j, f, privacy.Finding{Schema: *f.shape, Seed: seedOf(token)}); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// seedOf is a number that follows from a pseudonym's random code, and from nothing
+// else.
+func seedOf(token string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(token)) // it cannot fail
+	return max(1, h.Sum64())
 }
 
 // unhidden says why there are no pseudonyms, where the caller or an operator can do
