@@ -79,7 +79,7 @@ func TestC17Languages(t *testing.T) {
 // (case C13).
 func BenchmarkHostile(b *testing.B) {
 	s := scanner(b)
-	for _, seed := range []string{"1 ", "a@", "token=", "AAAA", "eyJ", "%41", "12 Main ", "John ", "{\"a\":", "+1", "-----BEGIN PRIVATE KEY-----"} {
+	for _, seed := range []string{"1 ", "a@", "token=", "AAAA", "eyJ", "%41", "12 Main ", "John ", "{\"a\":", "+1", "-----BEGIN PRIVATE KEY-----", "sk-", "eyJ-", "://"} {
 		half, full := []byte(strings.Repeat(seed, 128<<10/len(seed))), []byte(strings.Repeat(seed, 256<<10/len(seed)))
 		b.Run(strings.TrimSpace(seed), func(b *testing.B) {
 			var one, two float64

@@ -16,6 +16,8 @@ const longToken = 16
 type look struct {
 	b    []byte
 	keys *keyCache // of the JSON's keys; nil before the first
+	vain vain
+	url  int // where the last URL ended
 }
 
 // mayHoldSecret reports whether b has anything that the scan for secrets could
@@ -39,7 +41,7 @@ func (l *look) over() bool {
 		}
 		starts := m.word &^ (m.word<<1 | before)
 		for s := starts; s != 0; s &= s - 1 {
-			if i := base + bits.TrailingZeros64(s); prefixStart(b, i) && opens(b, i) {
+			if i := base + bits.TrailingZeros64(s); prefixStart(b, i) && l.opens(i) {
 				return true
 			}
 		}

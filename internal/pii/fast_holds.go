@@ -9,8 +9,9 @@ import (
 
 // opens reports whether a vendor's token, a word that introduces a password, the
 // title of a key block or a hook's address begins at b[i].
-func opens(b []byte, i int) bool {
-	if f, _ := formAt(b, i); f != nil {
+func (l *look) opens(i int) bool {
+	b := l.b
+	if f, _ := l.vain.form(b, i); f != nil {
 		return true
 	}
 	for _, p := range hooks {
@@ -18,17 +19,18 @@ func opens(b []byte, i int) bool {
 			return true
 		}
 	}
-	return jwtEnd(b, i) > i || introduces(b, i) || hasPrefix(b[i:], officeHook) || hasPrefix(b[i:], "BEGIN ") && i > 0 && b[i-1] == '-'
+	return l.vain.jwt(b, i) > i || introduces(b, i) || hasPrefix(b[i:], officeHook) || hasPrefix(b[i:], "BEGIN ") && i > 0 && b[i-1] == '-'
 }
 
 // wordHolds reports whether the word that begins at b[i] may be a secret, an
 // encoding of one, or introduce it.
-func wordHolds(b []byte, i int) bool {
+func (l *look) wordHolds(i int) bool {
+	b := l.b
 	j := i
 	for j < len(b) && j-i < longToken && isWord(b[j]) {
 		j++
 	}
-	return j > i && (prefixStart(b, i) && opens(b, i) || j-i == longToken && mayDecode(b, i))
+	return j > i && (prefixStart(b, i) && l.opens(i) || j-i == longToken && mayDecode(b, i))
 }
 
 // mayDecode reports whether the run at b[i] may be base64 or hex of a text. It is
@@ -77,7 +79,7 @@ func (l *look) sign(i int) bool {
 	case ':':
 		switch {
 		case next == '/' && i+2 < len(b) && b[i+2] == '/':
-			return urlHolds(b, i+3)
+			return l.urlHolds(i + 3)
 		case next == 'A' && i > 0 && isDigit(b[i-1]):
 			return true // a bot's token
 		}
@@ -96,14 +98,15 @@ func (l *look) sign(i int) bool {
 	case '+', '/':
 		return signed(b, i)
 	case '\\':
-		return escapeHolds(b, i)
+		return l.escapeHolds(i)
 	}
 	return false
 }
 
 // escapeHolds reports whether what the backslash at i escapes must be looked at
 // decoded, or whether a word behind it may be a secret.
-func escapeHolds(b []byte, i int) bool {
+func (l *look) escapeHolds(i int) bool {
+	b := l.b
 	if i+1 == len(b) {
 		return true
 	}
@@ -117,7 +120,7 @@ func escapeHolds(b []byte, i int) bool {
 	if i+2 == len(b) {
 		return false
 	}
-	return wordHolds(b, i+2) || b[i+1] == '"' && b[i+2] == ',' && nameHolds(b, i+2)
+	return l.wordHolds(i+2) || b[i+1] == '"' && b[i+2] == ',' && nameHolds(b, i+2)
 }
 
 // signed reports whether the word before the sign at i may be the first of a run
@@ -265,13 +268,17 @@ func pairHolds(b []byte, i int) bool {
 
 // urlHolds reports whether the URL whose host begins at i may hold user info or a
 // hook's path.
-func urlHolds(b []byte, i int) bool {
-	k := i
+func (l *look) urlHolds(i int) bool {
+	b, k := l.b, i
+	if i < l.url {
+		return false // inside a URL that has been read
+	}
 	for k < len(b) && k-i < maxURL && urlByte(b[k]) {
 		if b[k] == '@' {
 			return true
 		}
 		k++
 	}
+	l.url = k
 	return bytes.Contains(b[i:k], []byte("hook"))
 }

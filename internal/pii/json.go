@@ -314,7 +314,7 @@ func (w *walker) look(m member, i, j int, kind strKind) {
 	}
 	if number {
 		v.folded = true
-		w.r.groupEnd = 0
+		w.r.groupEnd, w.r.vain = 0, vain{}
 		w.r.scan(&v)
 		return
 	}

@@ -107,6 +107,7 @@ type run struct {
 	starts   int     // readings of digit groups that began before groupEnd
 	groupEnd int     // where the last group of several runs ended, in the current view
 	seen     uint8   // encodings noted by the scan of the current view
+	vain     vain    // what was read in vain in the current view
 }
 
 func (r *run) want(t typeSet) bool { return r.s.want&t != 0 }
@@ -137,7 +138,7 @@ func (r *run) chars(v *view) {
 		v = &f
 	}
 	v.folded = true
-	r.seen, r.urlEnd, r.groupEnd = 0, 0, 0
+	r.seen, r.urlEnd, r.groupEnd, r.vain = 0, 0, 0, vain{}
 	r.scan(v)
 	saw := r.seen
 	r.patterns(v)

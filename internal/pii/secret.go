@@ -5,37 +5,55 @@ const maxSecret = 4096 // bytes of one token
 // prefixed matches the token that begins at b[i] with the vendors' forms; j is
 // the end of its first run of word bytes.
 func (r *run) prefixed(v *view, i, j int) int {
-	if k := jwtEnd(v.b, i); k > i {
+	if k := r.vain.jwt(v.b, i); k > i {
 		r.emit(v, i, k, Secret, "jwt", 0.96, "JSON Web Token")
 		return k
 	}
-	if f, k := formAt(v.b, i); f != nil {
+	if f, k := r.vain.form(v.b, i); f != nil {
 		r.emit(v, i, k, Secret, f.name, 0.96, "prefix of "+f.name)
 		return k
 	}
 	return j
 }
 
-// formAt returns the vendor's form that a token at b[i] has, and the token's end;
+// vain remembers the long runs of a view that were read in vain, so that a text
+// made of one prefix over and over is not read again from each of them
+// (TestC13PrefixesOverAndOver). Prefixes in a run of less than longRun are all
+// tried.
+type vain struct {
+	forms map[*secretForm]int // the end of the last long run that began as such a token
+	dots  int                 // the end of the last run with too few dots for a JWT
+	read  int                 // bytes of runs
+}
+
+const longRun = 256
+
+// form returns the vendor's form that a token at b[i] has, and the token's end;
 // nil if it has none.
-func formAt(b []byte, i int) (*secretForm, int) {
+func (n *vain) form(b []byte, i int) (*secretForm, int) {
 	forms := secretForms[[2]byte{b[i], b[i+1]}]
-	for n := range forms {
-		f := &forms[n]
-		if len(b)-i < f.least || !hasPrefix(b[i:], f.prefix) {
+	for x := range forms {
+		f := &forms[x]
+		if len(b)-i < f.least || !hasPrefix(b[i:], f.prefix) || i < n.forms[f] {
 			continue
 		}
 		k := i + len(f.prefix)
 		for k < len(b) && k-i < maxSecret && (isAlnum(b[k]) || indexByte(f.extra, b[k]) >= 0) {
 			k++
 		}
+		n.read += k - i
 		for k > i && (b[k-1] == '.' || b[k-1] == ',') {
 			k--
 		}
-		if k-i < f.least || k < len(b) && b[k] == '_' || !random(b[i+len(f.prefix):k]) && !capitals(f, b[i:k]) || !exact(f, b[i:k]) {
-			continue
+		if k-i >= f.least && (k == len(b) || b[k] != '_') && (random(b[i+len(f.prefix):k]) || capitals(f, b[i:k])) && exact(f, b[i:k]) {
+			return f, k
 		}
-		return f, k
+		if k-i >= longRun {
+			if n.forms == nil {
+				n.forms = map[*secretForm]int{}
+			}
+			n.forms[f] = k
+		}
 	}
 	return nil, i
 }
@@ -159,10 +177,10 @@ func random(b []byte) bool {
 	return distinct >= least && longest*3 < len(b)+6 && (m&cDigit != 0 || m&cUpper != 0 && m&cLower != 0)
 }
 
-// jwtEnd returns where the token of three base64url parts ends that begins at b[i]
+// jwt returns where the token of three base64url parts ends that begins at b[i]
 // and whose header is JSON (RFC 7519), or i.
-func jwtEnd(b []byte, i int) int {
-	if !hasPrefix(b[i:], "eyJ") {
+func (n *vain) jwt(b []byte, i int) int {
+	if !hasPrefix(b[i:], "eyJ") || i < n.dots {
 		return i
 	}
 	dots, k := 0, i
@@ -179,6 +197,13 @@ func jwtEnd(b []byte, i int) int {
 	}
 	if dots == 2 && k == at[1]+1 {
 		k--
+	}
+	n.read += k - i
+	if dots < 2 {
+		n.dots = k
+		if k-i == 2*maxSecret { // the run goes on
+			n.dots = k - maxSecret
+		}
 	}
 	if dots < 2 || at[0]-i < 12 || at[1]-at[0] < 8 {
 		return i
