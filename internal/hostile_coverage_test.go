@@ -25,7 +25,7 @@ K02 K04 K06 K07 K08
 G01 G04 G05 G06 G07 G09 G11 G12 G16 G17
 R06
 X01
-C02 C04 C05 C06 C07 C08 C09 C10 C11 C13 C14`
+C02 C04 C05 C06 C07 C08 C09 C10 C11 C13 C14 C16 C17 C18`
 
 // caseNumber finds numbers of cases in a test's source: in its name, in the
 // names of its subtests, in its comments.

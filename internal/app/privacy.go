@@ -101,6 +101,7 @@ func (a *App) profile() *privacy.Profile {
 
 // newProtect returns the room that decides what of a message is seen.
 func (a *App) newProtect(h *house) (*protect.Step, error) {
+	failures := &seldom{clock: a.clock}
 	c := protect.Config{
 		Profile: a.profile, Tenant: keys.DefaultTenant, Vault: a.vault, Secrets: a.ring.Transforms(), Open: a.ring.Transforms(),
 		Schemas: func(tool *registry.Tool) filter.Schema {
@@ -111,7 +112,9 @@ func (a *App) newProtect(h *house) (*protect.Step, error) {
 		},
 		Read: h.may.Found,
 		Log: func(msg string, x *exchange.Exchange, err error) {
-			a.log.Warn(msg, logs.Public("exchange", x.ID), logs.Public("server", x.Endpoint), logs.Err(err))
+			if more, due := failures.due(msg + err.Error()); due {
+				a.log.Warn(msg, logs.Public("exchange", x.ID), logs.Public("server", x.Endpoint), logs.Public("more", more), logs.Err(err))
+			}
 		},
 	}
 	if a.config.Load().Privacy.Learn {

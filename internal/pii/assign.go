@@ -39,6 +39,12 @@ func (r *run) assigned(v *view, i int) int {
 	if !secretValue(b[k:e], strength) || quoted == 0 && len(b[k:e]) > 1 && codeLike(b[k:e]) {
 		return i
 	}
+	if quoted != 0 && b[k] == '+' && (e == len(b) || b[e] != quoted) {
+		return i // what looked like an opening quote ended a text that is added to
+	}
+	if b[i] == ',' && !mixed(b[k:e]) || quoted == 0 && (indexes(b[k:e]) || lettersOnly(b[k:e]) && variable(b, lo, i, k, e)) {
+		return i // names in a list, an element of a list, the name of a variable
+	}
 	sub := "generic-api-key"
 	if strength == 2 {
 		sub = "PASSWORD"
@@ -229,44 +235,6 @@ func secretValue(b []byte, strength int) bool {
 		return len(b) >= 16 && !allSame(b)
 	}
 	return random(b) && plausible(b)
-}
-
-// codeLike reports whether b is an expression of a program: a call, a number in
-// hexadecimal, a path of names.
-func codeLike(b []byte) bool {
-	if b[0] == '0' && len(b) < 10 && b[1] == 'x' {
-		return true
-	}
-	names := true
-	for i, c := range b {
-		if c == '(' && i > 2 && names {
-			return true
-		}
-		names = names && (class[c]&(cUpper|cLower|cLine) != 0 || c == '.')
-	}
-	return names && count(b, '.') > 0
-}
-
-// plausible refuses values that are words, paths or identifiers of code.
-func plausible(b []byte) bool {
-	var m uint8
-	digits, slashes := 0, 0
-	for _, c := range b {
-		m |= class[c]
-		if isDigit(c) {
-			digits++
-		}
-		if c == '/' {
-			slashes++
-		}
-	}
-	if slashes > 1 && len(b) < 60 && (b[0] == '/' || b[0] == '.' || hasPrefix(b, "http")) || hasPrefix(b, "http") {
-		return false
-	}
-	if digits == 0 {
-		return len(b) >= 32 && m&cUpper != 0 && m&cLower != 0 && count(b, '.') == 0 && count(b, '_') == 0
-	}
-	return true
 }
 
 // placeholder reports whether b stands for a secret without being one.

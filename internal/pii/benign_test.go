@@ -94,3 +94,26 @@ func BenchmarkHostile(b *testing.B) {
 		})
 	}
 }
+
+// TestC16CodePasses: names of variables and words of lists beside the word password
+// are no passwords; values in files of settings are.
+func TestC16CodePasses(t *testing.T) {
+	s := scanner(t, Secret)
+	for _, text := range []string{
+		`case "password", "passwd", "reasons":`, `cobra.Command{Use: "passphrase", Args: args(0, 0)}`, "x := T{Password: value, Name: name}", "pass := name\n",
+		"pass = os.Args\n", "func f(password string) (pass, err error) {\n", "case isPassword:\n\treturn nil", "auth := f[i+1]", "set(pwd, map[string]bool{})",
+		"cmd.Env = append(env, \"PWD=\"+dir)", `{"user.password", 0.93}`, "login(user, pass=form.pass)", `names = ["MissingAuthenticationTokenException", "token", "NotFoundExceptionOfTheService"]`,
+	} {
+		if got := s.Scan([]byte(text)); len(got) > 0 {
+			t.Errorf("%q: found %q", text, show(text, got))
+		}
+	}
+	for _, text := range []string{
+		"DB_PASSWORD=supersecret\n", "password: supersecret\n", `{"password":"supersecret"}`, `password = "supersecret"`, "PASSWORD = supersecret\n", `"password","hunter2!"`,
+		"password=hunter2;host=db", "pass := \"hunter2\"", "user=app password=supersecret dbname=x", "password: hunter2, user: bob",
+	} {
+		if got := s.Scan([]byte(text)); len(got) != 1 || !strings.Contains("supersecret hunter2!", text[got[0].Start:got[0].End]) {
+			t.Errorf("%q: found %q", text, show(text, got))
+		}
+	}
+}

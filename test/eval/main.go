@@ -3,7 +3,9 @@
 // F2 at an intersection over union of 0.9, leaked bytes and clean records hit.
 //
 //	go run ./test/eval -corpus FILE.jsonl[.gz]|FOLDER [-source PREFIX] [-errors N] [-types A,B]
+//	go run ./test/eval -benign FOLDER [-errors N]
 //
+// The second form counts false alarms on texts in which nothing personal stands.
 // It may read the corpus and nothing else. The corpus is no part of the
 // repository: without it the command says so loudly and exits 2, so that a
 // skipped measurement cannot pass for a good one. The rules are in score.go.
@@ -28,7 +30,15 @@ func main() {
 	source := flag.String("source", "", "only sources with this prefix")
 	only := flag.String("types", "", "only these types, comma separated")
 	show := flag.Int("errors", 0, "print this many misses and false alarms")
+	folder := flag.String("benign", "", "scan the texts below this folder instead, in which nothing personal stands")
 	flag.Parse()
+	if *folder != "" {
+		if err := benign(os.Stdout, *folder, *show); err != nil {
+			fmt.Fprintln(os.Stderr, "eval: NOT MEASURED:", err)
+			os.Exit(2)
+		}
+		return
+	}
 	if err := run(os.Stdout, *corpus, *source, *only, *show); err != nil {
 		fmt.Fprintln(os.Stderr, "eval: NOT MEASURED:", err)
 		os.Exit(2)
