@@ -18,6 +18,7 @@ var shared = map[string]string{
 	"http1.holdBuffers":    "pool of memory, holds no data between uses",
 	"wire.scanners":        "pool of memory, holds no data between uses",
 	"pii.keyCaches":        "pool of memory, holds no data between uses",
+	"pii.memos":            "pool of memory, holds no data between uses",
 	"forward.paramCache":   "a pure function's results, by digest of a pinned definition",
 	"gateway.turn":         "spreads locks; has no meaning",
 	"pii.numIndex":         "a table; addressed to read it without a copy",
