@@ -11,6 +11,14 @@ pike turnpike expressway freeway nw ne`)
 var streetBefore = wordSet(`rue via calle avenida rua ulica ul piazza plaza avenue boulevard chemin allee quai place viale corso
 travessa praca carrera paseo camino strada largo route impasse cours am an im auf`)
 
+// plainBefore are those of streetBefore that are ordinary words when they begin
+// with a small letter, or before these words.
+var plainBefore = wordSet("am an im auf place plaza route cours camino avenue largo impasse")
+
+var noStreet = wordSet(`jahr jahre monat vergleich alter zeitraum durchschnitt januar februar marz april mai juni juli august september oktober
+november dezember montag dienstag mittwoch donnerstag freitag samstag sonntag morgen abend nachmittag vormittag wochenende tag ende anfang
+rahmen sommer herbst winter fruhjahr band kapitel schnitt laufe spiel quartal halbjahr saison`)
+
 var streetEnds = strings.Fields("strasse straße strabe strase straat gasse weg platz allee damm ring ufer gatan vagen gade vej veien katu tie kuja laan plein gracht utca steig stieg chaussee promenade kade dreef singel backa")
 
 var unitWords = wordSet("suite apt apartment unit floor room flat po box ste bldg building fl postfach c/o")
@@ -143,15 +151,23 @@ func unitAfter(v *view, ws []word, i int) (lo, hi int) {
 		switch {
 		case e > i+1 && ws[e].shape == shDigit && e+1 < len(ws) && ws[e+1].shape != shLower && inSet(units, v.b, &ws[e+1]):
 			return i, e + 1
-		case e > i+1 && ws[e].shape == shDigit && houseNumber(&ws[e]) && addressBefore(v, ws, i):
+		case e > i+1 && ws[e].shape == shDigit && houseNumber(&ws[e]) && (addressBefore(v, ws, i) || ws[e-1].shape != shPunct && wholeLine(v.b, ws, i, e+1)):
 			return i, e + 1
 		case e > i+1 && ws[e].shape != shLower && inSet(units, v.b, &ws[e]):
 			return i, e
+		case e > i+1 && lineBreak(v.b, &ws[e-1], &ws[e]):
+			return 0, 0
 		case ws[e].shape == shLower && e == i+1, ws[e].shape == shPunct && ws[e].raw != '.' && ws[e].raw != '\'':
 			return 0, 0
 		}
 	}
 	return 0, 0
+}
+
+// wholeLine reports whether words i to j are a line of a text of several lines, but
+// for a bullet.
+func wholeLine(b []byte, ws []word, i, j int) bool {
+	return bulleted(b, ws, i) && j < len(ws) && lineBreak(b, &ws[j-1], &ws[j])
 }
 
 // addressBefore reports whether a word for an address stands just before i.
@@ -179,7 +195,7 @@ func streetFirst(v *view, ws []word, i int) (lo, hi int) {
 			return i - 1, i + 2
 		}
 	}
-	if !inSet(streetBefore, v.b, w) || w.end-w.start < 2 {
+	if !inSet(streetBefore, v.b, w) || w.end-w.start < 2 || inSet(plainBefore, v.b, w) && (w.shape == shLower || plainAfter(v.b, ws, i+1)) {
 		return 0, 0
 	}
 	for e := i + 1; e < len(ws) && e < i+6; e++ {
@@ -194,6 +210,15 @@ func streetFirst(v *view, ws []word, i int) (lo, hi int) {
 		}
 	}
 	return 0, 0
+}
+
+// plainAfter reports whether word k makes "Im" or "Am" before it no street: "Im Jahr
+// 2050", "Am Wochenende vom 24."
+func plainAfter(b []byte, ws []word, k int) bool {
+	if k < len(ws) && ws[k].shape == shLower {
+		k++ // "An der Halde 5"
+	}
+	return k >= len(ws) || ws[k].shape == shLower || inSet(noStreet, b, &ws[k])
 }
 
 // houseNumber: one to four digits, perhaps with a letter.

@@ -103,6 +103,9 @@ func (r *run) alnum(v *view, i, j int, m uint8) int {
 	if b[i] == '0' && b[i+1] == 'x' {
 		return r.wallet(v, i, j)
 	}
+	if k := r.hongKong(v, i, j, &t); k > i {
+		return k
+	}
 	h, ok := form(&t)
 	if !ok {
 		return r.keyedToken(v, i, j, m, &t)
@@ -146,7 +149,9 @@ func form(t *token) (hit, bool) {
 			return hit{NationalID, "ES_NIF", cNIF, 0.5, 0.6}, true
 		}
 	case 9:
-		return form9(t)
+		if h, ok := form9(t); ok {
+			return h, ok
+		}
 	case 10:
 		return form10(t)
 	case 11:
@@ -176,7 +181,7 @@ func form(t *token) (hit, bool) {
 			return hit{NationalID, "MX_CURP", cCURP, 0.92, 0.95}, true
 		}
 	}
-	return hit{}, false
+	return worldForm(t)
 }
 
 func form9(t *token) (hit, bool) {

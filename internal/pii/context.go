@@ -6,9 +6,18 @@ type ctxSet [2]uint64
 
 type ctx uint8
 
-func (s *ctxSet) add(c ctx)         { s[c>>6] |= 1 << (c & 63) }
-func (s *ctxSet) drop(c ctx)        { s[c>>6] &^= 1 << (c & 63) }
-func (s ctxSet) has(c ctx) bool     { return s[c>>6]&(1<<(c&63)) != 0 }
+func (s *ctxSet) add(c ctx)     { s[c>>6] |= 1 << (c & 63) }
+func (s *ctxSet) drop(c ctx)    { s[c>>6] &^= 1 << (c & 63) }
+func (s ctxSet) has(c ctx) bool { return s[c>>6]&(1<<(c&63)) != 0 }
+
+// issued reports whether the set has a number that an authority issues: "tax_id" is
+// not the identifier of a record.
+func (s ctxSet) issued() bool {
+	s.drop(cRUT) // "run" in Chile, and elsewhere the run of a build
+	s.drop(cNIN)
+	return s[0]&(1<<cPassport-1) != 0 || s.has(cTIN) || s[1]>>(cSVNR-64) != 0
+}
+
 func (s ctxSet) or(o ctxSet) ctxSet { return ctxSet{s[0] | o[0], s[1] | o[1]} }
 
 // The groups. cNone means that no word can speak for the rule.
@@ -94,14 +103,96 @@ const (
 	cTIN
 	cVersion // negative: version, build, port
 	cOrder   // negative: order, invoice, ISBN, product, tracking
+
+	// Numbers of more countries, in world.go.
+	cSVNR
+	cCNP
+	cEGN
+	cAMKA
+	cAFM
+	cRC
+	cTAJ
+	cHUTax
+	cNIP
+	cREGON
+	cUTR
+	cPPS
+	cOIB
+	cIK
+	cLVPK
+	cJMBG
+	cKT
+	cLUCNS
+	cSPI
+	cRNOKPP
+	cSNILS
+	cINN
+	cIIN
+	cRFC
+	cDNI
+	cCedula
+	cNIT
+	cMyKad
+	cNIK
+	cCNIC
+	cCCCD
+	cIRD
+	cNHI
+	cOHIP
+	cRAMQ
+	cEmirates
+	cCivil
+	cIqama
+	cVKN
+	cEIN
 )
 
 // ctxWords maps a word, or two joined by a space, to the group it speaks for.
 // Words are lower case with Latin accents removed.
 var ctxWords = buildWords(map[ctx]string{
+	cSVNR:      "svnr|sv nummer|sozialversicherungsnummer|versicherungsnummer|e card",
+	cCNP:       "cnp|cod numeric|numeric personal",
+	cEGN:       "egn|edinen grazhdanski",
+	cAMKA:      "amka",
+	cAFM:       "afm|tax number|greek vat",
+	cRC:        "rodne cislo|rodne|rodneho cisla",
+	cTAJ:       "taj|tajszam|taj szam",
+	cHUTax:     "adoazonosito|adoazonosito jel|adojel|ado",
+	cNIP:       "nip",
+	cREGON:     "regon",
+	cUTR:       "utr|unique taxpayer|self assessment",
+	cPPS:       "pps|ppsn|pps number",
+	cOIB:       "oib",
+	cIK:        "isikukood|asmens kodas|asmens|personal code",
+	cLVPK:      "personas kods|personas",
+	cJMBG:      "jmbg|emso|maticni|maticni broj|jedinstveni maticni",
+	cKT:        "kennitala|kt",
+	cLUCNS:     "matricule|cns|ccss",
+	cSPI:       "spi|numero fiscal|reference fiscale|identifiant fiscal",
+	cRNOKPP:    "rnokpp|ipn",
+	cSNILS:     "snils",
+	cINN:       "inn",
+	cIIN:       "iin",
+	cRFC:       "rfc",
+	cDNI:       "dni|documento nacional|ci",
+	cCedula:    "cedula",
+	cNIT:       "nit",
+	cMyKad:     "mykad|ic number|ic no|kad pengenalan|pengenalan|nric",
+	cNIK:       "nik|ktp|kependudukan",
+	cCNIC:      "cnic|nicop",
+	cCCCD:      "cccd|can cuoc|cmnd",
+	cIRD:       "ird|ird number|inland revenue",
+	cNHI:       "nhi|nhi number",
+	cOHIP:      "ohip|health card|health insurance number|health number",
+	cRAMQ:      "ramq|assurance maladie|carte soleil|nam",
+	cEmirates:  "emirates id|emirates",
+	cCivil:     "civil id|civil number",
+	cIqama:     "iqama|saudi id|saudi national|hawiya",
+	cVKN:       "vkn|vergi|vergi kimlik|vergi no",
+	cEIN:       "ein|fein|employer identification|federal ein|tax id|taxid|tin",
 	cSSN:       "ssn|social security|seguro social|socialsecurity|ssn's|ss#|social sec",
 	cITIN:      "itin|individual taxpayer|taxpayer identification",
-	cTIN:       "tin|taxpayer|tax id|tax number|tax identification|taxid",
+	cTIN:       "tin|taxpayer|tax id|tax number|tax identification|taxid|tax no|tax ref|tax reference",
 	cDETax:     "steuer|steuerid|steuerliche|idnr|steueridentifikationsnummer|steuer id|tax id|steueridnr|identifikationsnummer|idno",
 	cDETaxNo:   "steuernummer|steuernr|finanzamt|steuer nr",
 	cPHTIN:     "bir",
@@ -187,6 +278,8 @@ var native = []struct {
 	text string
 	c    ctx
 }{
+	{"ЕГН", cEGN}, {"СНИЛС", cSNILS}, {"ИНН", cINN}, {"ИИН", cIIN}, {"ЖСН", cIIN}, {"РНОКПП", cRNOKPP}, {"ІПН", cRNOKPP},
+	{"ΑΜΚΑ", cAMKA}, {"ΑΦΜ", cAFM}, {"ЈМБГ", cJMBG}, {"الهوية", cIqama}, {"الإقامة", cIqama}, {"الرقم المدني", cCivil}, {"الهوية الإماراتية", cEmirates},
 	{"マイナンバー", cMyNumber}, {"個人番号", cMyNumber}, {"身份证", cCNID}, {"公民身份", cCNID}, {"주민등록번호", cRRN},
 	{"외국인등록번호", cFRN}, {"여권", cPassport}, {"사업자등록번호", cKRBRN}, {"운전면허", cDriver}, {"전화", cPhone},
 	{"บัตรประชาชน", cTHID}, {"ประจำตัวประชาชน", cTHID}, {"תעודת זהות", cILID}, {"身分證", cTWID}, {"身份證", cHKID},
@@ -315,7 +408,7 @@ func (n *nearby) words(b []byte, end int, before bool) {
 }
 
 // ctxWord bounds the words that are looked up, in bytes.
-const ctxWord = 24
+const ctxWord = 32
 
 // known adds the groups of a word or pair with that hash.
 func (n *nearby) known(word []byte, hash uint32, d int) {

@@ -37,6 +37,12 @@ var gazetteerFile []byte
 //go:embed data/weights.gz
 var weightsFile []byte
 
+// judgeFile holds, after gzip: signed numbers of two bytes, one per feature of the
+// judge (judge.go).
+//
+//go:embed data/judge.gz
+var judgeFile []byte
+
 // gazetteer is an open-addressed table from hash to bits.
 type gazetteer struct {
 	keys []uint32
@@ -69,7 +75,7 @@ func newGazetteer(pairs []byte) *gazetteer {
 		}
 		g.add(h, binary.LittleEndian.Uint16(pairs[i*6+4:]))
 	}
-	for _, list := range []map[string]bool{streetBefore, streetAfter, unitWords, units, directions, military, addressWords, titleWords, landWords, headWords, ofWords, nrpWords} {
+	for _, list := range []map[string]bool{streetBefore, noStreet, streetAfter, unitWords, units, directions, military, addressWords, titleWords, landWords, headWords, ofWords, nrpWords} {
 		for w := range list {
 			g.add(hashBytes([]byte(w)), gRule)
 		}
@@ -107,6 +113,7 @@ func unpack(b []byte) []byte {
 type model struct {
 	gaz  *gazetteer
 	rows []int16 // 8 per feature
+	sure []int16 // of the judge, 1 per feature
 }
 
 // loadModel unpacks the data once, when the first scanner for names is made.
@@ -116,12 +123,23 @@ var loadModel = sync.OnceValue(func() *model {
 	if len(raw) != featureRows*16 {
 		panic("pii: data: weights have the wrong size")
 	}
-	m.rows = make([]int16, featureRows*8)
-	for i := range m.rows {
-		m.rows[i] = int16(binary.LittleEndian.Uint16(raw[i*2:]))
+	m.rows = load16(raw)
+	raw = unpack(judgeFile)
+	if len(raw) != judgeRows*2 {
+		panic("pii: data: the judge has the wrong size")
 	}
+	m.sure = load16(raw)
 	return m
 })
+
+// load16 reads signed numbers of two bytes.
+func load16(raw []byte) []int16 {
+	out := make([]int16, len(raw)/2)
+	for i := range out {
+		out[i] = int16(binary.LittleEndian.Uint16(raw[i*2:]))
+	}
+	return out
+}
 
 // Hashing: FNV-1a over folded bytes.
 const (

@@ -150,7 +150,7 @@ func readKey(raw []byte) keyInfo {
 	}
 	last := w.at(max(n-1, 0))
 	k.person = personKeys[string(all)] || n > 1 && personKeys[string(last)]
-	k.value, k.namer, k.quiet = valueKeys[string(all)], namerKeys[string(all)], quietKeys[string(all)] || n > 1 && quietEnd(last)
+	k.value, k.namer, k.quiet = valueKeys[string(all)], namerKeys[string(all)], quietKeys[string(all)] || n > 1 && quietEnd(last) && !(string(last) == "id" && k.set.issued())
 	return k
 }
 

@@ -70,11 +70,50 @@ func titled(b []byte, ws []word, ts []uint8) {
 		if k >= len(ws) || ws[k].shape != shTitle || lineBreak(b, &ws[i], &ws[k]) || ws[k].gaz&(gFirst|gLast) == 0 && ws[k].gaz&(gCommon|gWord) != 0 {
 			continue
 		}
-		ws[k].margin = loneSure
+		ws[k].margin = certain
 		if ts[k] != tagBPer && ts[k] != tagIPer {
 			ts[k] = tagBPer
 		}
 	}
+}
+
+// addressBlock tags the last lines of a postal address: a country that is a line by itself,
+// and the line above it, if that is no more than a few words with capitals.
+func addressBlock(b []byte, ws []word, ts []uint8) {
+	for i := 1; i < len(ws); i++ {
+		if ws[i].gaz&gLand == 0 && ws[i].place != 1 || !bulleted(b, ws, i) {
+			continue
+		}
+		j := i + 1
+		for j < len(ws) && ws[j].place == 2 {
+			j++
+		}
+		if j < len(ws) && !lineBreak(b, &ws[j-1], &ws[j]) || j == i+1 && ws[i].gaz&gLand == 0 {
+			continue
+		}
+		place(ws, ts, i, j)
+		end := i
+		for end > 0 && ws[end-1].shape == shPunct {
+			end--
+		}
+		k := end
+		for k > 0 && end-k < 4 && ws[k-1].shape != shLower && ws[k-1].shape != shPunct && ws[k-1].shape != shDigit && (k == end || !lineBreak(b, &ws[k-1], &ws[k])) {
+			k--
+		}
+		if k < end && k > 0 && bulleted(b, ws, k) {
+			place(ws, ts, k, end)
+		}
+		i = j
+	}
+}
+
+// place tags words i to j as one place.
+func place(ws []word, ts []uint8, i, j int) {
+	for k := i; k < j; k++ {
+		ts[k] = tagILoc
+		ws[k].margin = certain
+	}
+	ts[i] = tagBLoc
 }
 
 var landWords = wordSet(`valley harbor harbour square park river lake hill hills beach county bay island islands springs falls heights station

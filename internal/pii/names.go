@@ -11,12 +11,9 @@ import (
 const (
 	minProse  = 3
 	maxProse  = 20000 // bytes of one string; longer text is cut at blanks
-	nameBias  = 50    // of the O tag, in units of the weights: found by measuring
+	nameBias  = 160   // of the O tag, in units of the weights: found by measuring
 	placeBias = 20    // in favour of places
-	orgBias   = 15    // in favour of organisations
-	loneMin   = 200   // a name that is alone in its text must be that far above none
-	loneOrg   = 250   // the same for organisations
-	loneSure  = 1000  // of a name that its words alone prove
+	orgBias   = 50    // in favour of organisations
 	maxSweeps = 64    // names of one scan whose parts are searched for
 )
 
@@ -62,7 +59,7 @@ func proseLike(v *view) bool {
 	return false
 }
 
-// tagged tags one piece and emits what was found.
+// tagged tags one piece and emits what was found and is sure enough.
 func (r *run) tagged(m *model, v *view) {
 	ws := m.words(r.ws[:0], v.b)
 	r.ws = ws
@@ -73,40 +70,47 @@ func (r *run) tagged(m *model, v *view) {
 	r.ts = ts
 	knownOrgs(v.b, ws, ts)
 	titled(v.b, ws, ts)
+	addressBlock(v.b, ws, ts)
 	r.streets(v, ws, ts)
 	if r.want(titleBit | nrpBit) {
 		r.titles(v, ws, ts)
 	}
-	lone := loneName(ws, ts)
+	r.found = r.found[:0]
 	for i := 0; i < len(ws); {
-		t := ts[i]
-		if t != tagO && lone {
-			ts[i], t = tagO, tagO
-		}
-		if t == tagO {
+		if ts[i] == tagO {
 			i = r.untagged(v, ws, i)
 			continue
 		}
-		j := i + 1
-		kind := (t + 1) / 2
-		for j < len(ws) && ts[j] == kind*2 && !lineBreak(v.b, &ws[j-1], &ws[j]) {
+		i = r.spanAt(v, ws, ts, i)
+	}
+	r.judge(m, v, ws)
+}
+
+// spanAt proposes the name that begins at word i and returns the word after it.
+func (r *run) spanAt(v *view, ws []word, ts []uint8, i int) int {
+	j := i + 1
+	kind := (ts[i] + 1) / 2
+	for j < len(ws) && ts[j] == kind*2 && !lineBreak(v.b, &ws[j-1], &ws[j]) {
+		j++
+	}
+	for j < len(ws) && kind != 3 && ws[j].gaz&gOrg != 0 && (ws[j].shape == shTitle || ws[j].shape == shUpper) && !lineBreak(v.b, &ws[j-1], &ws[j]) {
+		kind = 3 // "Lindqvist Consulting", "Montreal Hockey Club"
+		for j < len(ws) && ws[j].gaz&gOrg != 0 && ws[j].shape != shLower {
 			j++
 		}
-		for j < len(ws) && kind != 3 && ws[j].gaz&gOrg != 0 && (ws[j].shape == shTitle || ws[j].shape == shUpper) && !lineBreak(v.b, &ws[j-1], &ws[j]) {
-			kind = 3 // "Lindqvist Consulting", "Montreal Hockey Club"
-			for j < len(ws) && ws[j].gaz&gOrg != 0 && ws[j].shape != shLower {
-				j++
-			}
-		}
-		if kind != 2 && j == i+1 && ws[i].gaz&gLand != 0 && ws[i].gaz&(gFirst|gLast|gCommon|gWord|gBrand|gOrg) == 0 {
-			kind = 2 // a country, state or river by its own name
-		}
-		if j == i+2 && ws[i].place == 0 && (kind == 2 && fullName(v.b, &ws[i], &ws[i+1]) || kind == 3 && cell(v.b, &ws[i], &ws[i+1])) {
-			kind = 1
-		}
-		r.name(v, ws, i, j, kind)
-		i = j
 	}
+	if kind == 2 && ws[i].margin == certain {
+		r.name(v, ws, i, j, kind)
+		return j
+	}
+	if kind != 2 && j == i+1 && ws[i].gaz&gLand != 0 && ws[i].gaz&(gFirst|gLast|gCommon|gWord|gBrand|gOrg) == 0 {
+		kind = 2 // a country, state or river by its own name
+	}
+	if j == i+2 && ws[i].place == 0 && (kind == 2 && fullName(v.b, &ws[i], &ws[i+1]) || kind == 3 && cell(v.b, &ws[i], &ws[i+1])) {
+		kind = 1
+	}
+	r.name(v, ws, i, j, kind)
+	return j
 }
 
 // untagged names countries and the like that the weights missed, and short forms
@@ -175,36 +179,9 @@ safari edge markdown latex regex unicode base64 gzip zip tar exe dll jar pid uid
 ocr faq sla kpi roi poc mvp eta asap fyi tbd rfc iso ieee ticket issue status priority high medium low open closed subject date re fwd cc bcc
 mime smtp imap pop3 tier stack queue cache proxy host server client request response header body token tokens key value`)
 
-// loneName reports whether a text of several words has but one name and that one
-// is doubtful: most such findings are wrong. A place that a list knows is not
-// doubtful, and of organisations more is asked, for they are mistaken most.
-func loneName(ws []word, ts []uint8) bool {
-	names, top, first := 0, int32(0), 0
-	for i, t := range ts {
-		if t == tagO {
-			continue
-		}
-		if t%2 == 1 {
-			names++
-			first = i
-		}
-		top = max(top, ws[i].margin)
-	}
-	if names != 1 || len(ws) <= 2 {
-		return false
-	}
-	switch ts[first] {
-	case tagBLoc:
-		return top < loneMin && ws[first].gaz&(gLand|gCity) == 0 && ws[first].place != 1
-	case tagBOrg:
-		return top < loneOrg && !kindNamed(ws, ts, first)
-	}
-	return top < loneMin
-}
-
 var nameTypes = [4]Type{"", Person, Location, Organization}
 
-// name emits words i to j as one name, without punctuation at its ends.
+// name proposes words i to j as one name, without punctuation at its ends.
 func (r *run) name(v *view, ws []word, i, j int, kind uint8) {
 	for i < j && (ws[i].shape == shPunct || kind == 1 && j-i > 1 && inSet(titleWords, v.b, &ws[i])) {
 		i++
@@ -228,14 +205,7 @@ func (r *run) name(v *view, ws []word, i, j int, kind uint8) {
 	if inToken(v.b, lo, hi) || ordinary(v, ws[i:j]) || !cased(v.b, ws[i:j]) || constant(v.b, ws[i:j]) || strange(v.b, ws, i, j) {
 		return
 	}
-	score := 0.55
-	if ws[i].gaz&^gCommon != 0 {
-		score = 0.65
-	}
-	if j-i > 1 {
-		score += 0.1
-	}
-	r.emit(v, lo, hi, nameTypes[kind], "", score, "name in prose")
+	r.found = append(r.found, candidate{i: int32(i), j: int32(j), kind: kind})
 }
 
 // inToken reports whether a word is part of a path, address or identifier.
@@ -374,8 +344,9 @@ func (r *run) sweep() {
 		return
 	}
 	n := 0
+	known := r.spans // sorted, without overlaps
 	seen := map[string]bool{}
-	for _, s := range r.spans {
+	for _, s := range known {
 		if s.Type != Person || s.Score < 0.7 || n == maxSweeps {
 			continue
 		}
@@ -386,11 +357,13 @@ func (r *run) sweep() {
 		}
 		n++
 		seen[string(name[k+1:])] = true
-		r.again(name[k+1:], s)
+		r.again(name[k+1:], known)
 	}
 }
 
-func (r *run) again(part []byte, found Span) {
+// again adds the places where part stands outside the spans that are known.
+func (r *run) again(part []byte, known []Span) {
+	next := 0
 	for at := 0; ; {
 		k := bytes.Index(r.src[at:], part)
 		if k < 0 {
@@ -398,7 +371,10 @@ func (r *run) again(part []byte, found Span) {
 		}
 		i := at + k
 		at = i + len(part)
-		if i >= found.Start && i < found.End || i > 0 && (isWord(r.src[i-1]) || r.src[i-1] == '@' || r.src[i-1] == '.') || at < len(r.src) && (isWord(r.src[at]) || r.src[at] == '@') {
+		for next < len(known) && known[next].End <= i {
+			next++
+		}
+		if next < len(known) && known[next].Start < at || i > 0 && (isWord(r.src[i-1]) || r.src[i-1] == '@' || r.src[i-1] == '.') || at < len(r.src) && (isWord(r.src[at]) || r.src[at] == '@') {
 			continue
 		}
 		r.spans = append(r.spans, Span{Start: i, End: at, Type: Person, Score: 0.5, Why: "part of a name found elsewhere"})

@@ -1,5 +1,7 @@
 package pii
 
+import "slices"
+
 // num is a group of digits with single separators between runs.
 type num struct {
 	d    [24]byte // digit values
@@ -170,7 +172,7 @@ type numRuleBit struct {
 
 // numIndex gives the rules for each number of digits.
 var numIndex = func() (t [25][]numRuleBit) {
-	for _, r := range numRules {
+	for _, r := range append(slices.Clone(numRules), worldRules...) {
 		t[r.n] = append(t[r.n], numRuleBit{r, bitOf(r.typ)})
 	}
 	return t

@@ -46,7 +46,7 @@ func knownOrgs(b []byte, ws []word, ts []uint8) {
 		}
 		for k := i; k < end; k++ {
 			ts[k] = tagIOrg
-			ws[k].margin = max(ws[k].margin, loneSure)
+			ws[k].margin = max(ws[k].margin, certain)
 		}
 		if i == 0 || ts[i-1] != tagBOrg && ts[i-1] != tagIOrg || lineBreak(b, &ws[i-1], &ws[i]) {
 			ts[i] = tagBOrg

@@ -370,7 +370,7 @@ func FuzzScan(f *testing.F) {
 // beside a line's end were once read as one.
 func TestWordsAtLineEnds(t *testing.T) {
 	for name, set := range map[string]map[string]bool{
-		"nationalities": nrpWords, "streets": streetAfter, "streets before": streetBefore, "units": unitWords,
+		"nationalities": nrpWords, "streets": streetAfter, "streets before": streetBefore, "no streets": noStreet, "units": unitWords,
 		"titles": titleWords, "software": techWords, "addresses": addressWords, "directions": directions, "military": military, "suites": units,
 	} {
 		if len(set) == 0 {

@@ -100,14 +100,15 @@ type run struct {
 	near     nearby
 	decode   int // bytes decoded so far in all layers
 	keys     *keyCache
-	cells    *memo   // nil: nothing is remembered
-	ws       []word  // scratch of the tagger
-	ts       []uint8 // scratch of the tagger
-	urlEnd   int     // source offset to which the current view has been read as a URL
-	starts   int     // readings of digit groups that began before groupEnd
-	groupEnd int     // where the last group of several runs ended, in the current view
-	seen     uint8   // encodings noted by the scan of the current view
-	vain     vain    // what was read in vain in the current view
+	cells    *memo       // nil: nothing is remembered
+	ws       []word      // scratch of the tagger
+	ts       []uint8     // scratch of the tagger
+	found    []candidate // names that the tagger proposes in one piece
+	urlEnd   int         // source offset to which the current view has been read as a URL
+	starts   int         // readings of digit groups that began before groupEnd
+	groupEnd int         // where the last group of several runs ended, in the current view
+	seen     uint8       // encodings noted by the scan of the current view
+	vain     vain        // what was read in vain in the current view
 }
 
 func (r *run) want(t typeSet) bool { return r.s.want&t != 0 }
@@ -252,15 +253,25 @@ func (r *run) finish() []Span {
 		memos.Put(r.cells)
 		r.cells = nil
 	}
-	r.sweep()
-	if len(r.spans) < 2 {
-		return r.spans
+	r.spans = resolve(r.spans)
+	if n := len(r.spans); n > 0 {
+		if r.sweep(); len(r.spans) > n {
+			r.spans = resolve(r.spans)
+		}
 	}
-	if !slices.IsSortedFunc(r.spans, bySpan) {
-		slices.SortFunc(r.spans, bySpan)
+	return r.spans
+}
+
+// resolve sorts spans and keeps the stronger of those that overlap.
+func resolve(spans []Span) []Span {
+	if len(spans) < 2 {
+		return spans
 	}
-	out := r.spans[:0] // never ahead of what is read
-	for _, s := range r.spans {
+	if !slices.IsSortedFunc(spans, bySpan) {
+		slices.SortFunc(spans, bySpan)
+	}
+	out := spans[:0] // never ahead of what is read
+	for _, s := range spans {
 		keep := true
 		for len(out) > 0 && keep {
 			last := out[len(out)-1]

@@ -46,6 +46,7 @@ type word struct {
 	rule       bool  // on a list of the rules, see inSet
 	raw        byte  // of punctuation, the byte
 	margin     int32 // how far its tag is above no name, set by tag
+	rival      int32 // and how far above the best tag of another kind of name
 }
 
 // words splits b into words and single punctuation marks, appending to dst.
@@ -250,13 +251,13 @@ func (m *model) tag(out []uint8, ws []word, bias int32) []uint8 {
 	caps := capsLevel(ws)
 	for i := range ws {
 		t := uint8(tagO)
-		if prev != tagO || ws[i].namelike() || ws[i].shape != shPunct && i+1 < len(ws) && ws[i+1].namelike() {
+		if !ws[i].barrier() && (prev != tagO || ws[i].namelike() || ws[i].shape != shPunct && i+1 < len(ws) && ws[i+1].namelike()) {
 			s := m.score(features(feats[:0], ws, i, prev, prev2, caps))
 			s[tagO] -= bias
 			s[tagBLoc] += placeBias
 			s[tagBOrg] += orgBias
 			t = best(&s, prev)
-			ws[i].margin = s[t] - s[tagO]
+			ws[i].margin, ws[i].rival = s[t]-s[tagO], rivalOf(&s, t)
 		}
 		out = append(out, t)
 		prev2, prev = prev, t
@@ -285,6 +286,18 @@ func (m *model) score(feats []uint32) (s [8]int32) {
 	return s
 }
 
+// barrier reports whether no name has w in it: marks of code and addresses, and
+// identifiers such as an IBAN.
+func (w *word) barrier() bool {
+	switch w.shape {
+	case shPunct:
+		return indexByte("<>@|{}[]=_\\", w.raw) >= 0
+	case shDigitMix:
+		return w.end-w.start > 10
+	}
+	return false
+}
+
 // namelike reports whether a name may begin with w, or with the word before it as
 // in "von Neumann". Most words of a text are in lower case and on no list of names.
 func (w *word) namelike() bool {
@@ -297,6 +310,17 @@ func (w *word) namelike() bool {
 		return !w.first || w.gaz&(gCommon|gWord) == 0 || w.gaz&(gFirst|gCity|gLand) != 0
 	}
 	return true
+}
+
+// rivalOf is how far tag t is above the best tag of another kind of name.
+func rivalOf(s *[8]int32, t uint8) int32 {
+	top := int32(-1 << 20)
+	for k := uint8(1); k < tags; k++ {
+		if (k+1)/2 != (t+1)/2 {
+			top = max(top, s[k])
+		}
+	}
+	return s[t] - top
 }
 
 // print8 is the fingerprint by which a row knows the one feature that owns it.

@@ -32,19 +32,26 @@ func TestBuild(t *testing.T) {
 	pairs := lists.pairs(sentences)
 	writeGzip(t, "data/gazetteer.gz", pairs)
 	m := &model{gaz: newGazetteer(pairs)}
+	writeGzip(t, "data/judge.gz", lists.trainJudge(t, m, sentences))
 	rng := rand.New(rand.NewPCG(1, 3))
-	sentences = append(sentences, lists.invent(t, rng, 30000)...)
+	writeGzip(t, "data/weights.gz", train(t, m, rng, append(sentences, lists.invent(t, rng, inventions)...)))
+}
+
+// train returns the rows of weights learnt from sentences.
+func train(t *testing.T, m *model, rng *rand.Rand, sentences []sentence) []byte {
 	tr := newTrainer(m, sentences)
 	tr.rng = rng
 	for e := range epochs {
 		rng.Shuffle(len(sentences), func(i, j int) { sentences[i], sentences[j] = sentences[j], sentences[i] })
 		right, all := tr.epoch(sentences)
-		t.Logf("epoch: %d of %d words right", right, all)
+		if e == epochs-1 {
+			t.Logf("last epoch: %d of %d words right", right, all)
+		}
 		if e >= firstKept {
 			tr.keep()
 		}
 	}
-	writeGzip(t, "data/weights.gz", tr.rows())
+	return tr.rows()
 }
 
 func writeGzip(t *testing.T, path string, data []byte) {
@@ -254,7 +261,8 @@ func tagOf(label string) uint8 {
 // Constants of the training, found by measuring on parts that were held back.
 const (
 	epochs         = 8
-	firstKept      = 3 // the weights are the mean of those after this and later epochs
+	inventions     = 30000 // sentences made from the templates
+	firstKept      = 3     // the weights are the mean of those after this and later epochs
 	rate           = 0.15
 	decay          = 1e-5
 	featureDrop    = 0.1
