@@ -25,7 +25,7 @@ func (r *run) assigned(v *view, i int) int {
 		return i
 	}
 	k, quoted := valueStart(b, i)
-	if k == len(b) {
+	if k == len(b) || !r.vain.mayValue(k) {
 		return i
 	}
 	e := valueEnd(b, k, quoted)
@@ -37,6 +37,7 @@ func (r *run) assigned(v *view, i int) int {
 		e = valueEnd(b, k, quoted)
 	}
 	if !secretValue(b[k:e], strength) || quoted == 0 && len(b[k:e]) > 1 && codeLike(b[k:e]) {
+		r.vain.noSecret(k, e)
 		return i
 	}
 	if quoted != 0 && b[k] == '+' && (e == len(b) || b[e] != quoted) {

@@ -32,42 +32,67 @@ func runOf64(b []byte, i, j int) bool {
 }
 
 // encoded looks into a run of base64 or hex that begins with the token b[i:j]
-// and returns its end if it holds text, else j.
+// and returns its end if it holds text, else j. The head is judged before the run
+// is read, and a run in which several heads misled is left alone, which keeps the
+// work linear (TestC13RunsOverAndOver).
 func (r *run) encoded(v *view, i, j int) int {
 	b := v.b
-	if v.layers >= maxLayers {
+	if v.layers >= maxLayers || !r.vain.mayRun(i) {
 		return j
 	}
-	k := j
-	for k < len(b) && k-i < maxEncoded && encodedByte(b[k]) {
-		k++
-	}
-	t := b[i:k]
-	if len(t) < 16 {
+	head := b[i:runEnd(b, i, longToken)]
+	if len(head) < longToken {
 		return j
 	}
-	if len(t)%2 == 0 && allHex(t) {
-		return r.hex(v, i, k)
+	if allHex(head) {
+		k := runEnd(b, i, maxEncoded)
+		if t := b[i:k]; len(t)%2 == 0 && allHex(t) {
+			return r.hex(v, i, k)
+		}
+		r.vain.misled(i, k)
 	}
-	head, ok := decode64(t[:16], nil)
-	if !ok || !textual(head) && !gzipped(head) {
+	var buf [longToken]byte
+	if first, ok := decode64(head, buf[:0]); !ok || !textual(first) && !gzipped(first) {
 		return j
+	}
+	k := runEnd(b, i, maxEncoded)
+	out, name := r.decoded(b[i:k])
+	if out == nil {
+		r.vain.misled(i, k)
+		return j
+	}
+	r.inside(v, i, k, out, name)
+	return k
+}
+
+// decoded returns the text that base64 stands for, or nil if it stands for none.
+func (r *run) decoded(t []byte) (out []byte, name string) {
+	if !r.budget(len(t) * 3 / 4) {
+		return nil, ""
 	}
 	out, ok := decode64(t, make([]byte, 0, len(t)*3/4))
-	if !ok || !r.budget(len(out)) {
-		return j
+	if !ok {
+		return nil, ""
 	}
-	name := "base64"
+	name = "base64"
 	if gzipped(out) {
 		if out, ok = inflate(out); !ok || !r.budget(len(out)) {
-			return j
+			return nil, ""
 		}
 		name = "gzip in base64"
 	}
 	if !textual(out) {
-		return j
+		return nil, ""
 	}
-	r.inside(v, i, k, out, name)
+	return out, name
+}
+
+// runEnd returns where the run of base64 at i ends, or i+most if it is longer.
+func runEnd(b []byte, i, most int) int {
+	k := i
+	for k < len(b) && k-i < most && encodedByte(b[k]) {
+		k++
+	}
 	return k
 }
 

@@ -28,6 +28,9 @@ func constant(b []byte, ws []word) bool {
 	return count(b[lo:hi], '_') > 0 || len(ws) == 1 && ws[0].shape == shUpper && lo > 1 && b[lo-1] == ':' && class[b[lo-2]]&cUpper != 0
 }
 
+// scriptWords bounds how far around a name strange looks for Latin words.
+const scriptWords = 64
+
 // strange reports whether words i to j are a name in a text all of a script for
 // which there is no list, or small words alone: what the weights say of these is a
 // guess. A foreign script amid Latin words is another matter.
@@ -38,7 +41,7 @@ func strange(b []byte, ws []word, i, j int) bool {
 	if b[ws[i].start] < 0xce {
 		return false
 	}
-	for k := range ws {
+	for k := max(0, i-scriptWords); k < min(len(ws), j+scriptWords); k++ {
 		if c := b[ws[k].start]; (k < i || k >= j) && ws[k].shape != shPunct && ws[k].shape != shDigit && c < 0xce {
 			return false
 		}

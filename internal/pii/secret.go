@@ -16,48 +16,6 @@ func (r *run) prefixed(v *view, i, j int) int {
 	return j
 }
 
-// vain remembers the long runs of a view that were read in vain, so that a text
-// made of one prefix over and over is not read again from each of them
-// (TestC13PrefixesOverAndOver). Prefixes in a run of less than longRun are all
-// tried.
-type vain struct {
-	forms map[*secretForm]int // the end of the last long run that began as such a token
-	dots  int                 // the end of the last run with too few dots for a JWT
-	read  int                 // bytes of runs
-}
-
-const longRun = 256
-
-// form returns the vendor's form that a token at b[i] has, and the token's end;
-// nil if it has none.
-func (n *vain) form(b []byte, i int) (*secretForm, int) {
-	forms := secretForms[[2]byte{b[i], b[i+1]}]
-	for x := range forms {
-		f := &forms[x]
-		if len(b)-i < f.least || !hasPrefix(b[i:], f.prefix) || i < n.forms[f] {
-			continue
-		}
-		k := i + len(f.prefix)
-		for k < len(b) && k-i < maxSecret && (isAlnum(b[k]) || indexByte(f.extra, b[k]) >= 0) {
-			k++
-		}
-		n.read += k - i
-		for k > i && (b[k-1] == '.' || b[k-1] == ',') {
-			k--
-		}
-		if k-i >= f.least && (k == len(b) || b[k] != '_') && (random(b[i+len(f.prefix):k]) || capitals(f, b[i:k])) && exact(f, b[i:k]) {
-			return f, k
-		}
-		if k-i >= longRun {
-			if n.forms == nil {
-				n.forms = map[*secretForm]int{}
-			}
-			n.forms[f] = k
-		}
-	}
-	return nil, i
-}
-
 // capitals accepts the key identifiers that are capitals and digits, of which one
 // in a hundred has no digit.
 func capitals(f *secretForm, b []byte) bool {
@@ -175,44 +133,6 @@ func random(b []byte) bool {
 		least = 5
 	}
 	return distinct >= least && longest*3 < len(b)+6 && (m&cDigit != 0 || m&cUpper != 0 && m&cLower != 0)
-}
-
-// jwt returns where the token of three base64url parts ends that begins at b[i]
-// and whose header is JSON (RFC 7519), or i.
-func (n *vain) jwt(b []byte, i int) int {
-	if !hasPrefix(b[i:], "eyJ") || i < n.dots {
-		return i
-	}
-	dots, k := 0, i
-	var at [2]int
-	for k < len(b) && k-i < 2*maxSecret && (isAlnum(b[k]) || b[k] == '-' || b[k] == '_' || b[k] == '.' || b[k] == '=') {
-		if b[k] == '.' {
-			if dots == 2 {
-				break
-			}
-			at[dots] = k
-			dots++
-		}
-		k++
-	}
-	if dots == 2 && k == at[1]+1 {
-		k--
-	}
-	n.read += k - i
-	if dots < 2 {
-		n.dots = k
-		if k-i == 2*maxSecret { // the run goes on
-			n.dots = k - maxSecret
-		}
-	}
-	if dots < 2 || at[0]-i < 12 || at[1]-at[0] < 8 {
-		return i
-	}
-	head, ok := decode64(b[i:at[0]], nil)
-	if !ok || len(head) == 0 || head[0] != '{' || !containsFold(head, `"alg"`) && !containsFold(head, `"typ"`) && !containsFold(head, `"enc"`) {
-		return i
-	}
-	return k
 }
 
 // pem reads a private key block from "-----BEGIN" at i to its footer, or to the

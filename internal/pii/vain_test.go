@@ -51,3 +51,17 @@ func TestLongRunsAreTriedAgain(t *testing.T) {
 		}
 	}
 }
+
+// TestC13RunsOverAndOver: the same for runs that may be an encoding and for values
+// beside names of secrets.
+func TestC13RunsOverAndOver(t *testing.T) {
+	s := scanner(t)
+	for _, seed := range []string{"AAAA/=", "AAAA/-", "aGVsbG8gd29ybGQg/", "aGVs/bG8-", "414b4149-", "token:", "token::", "password:=", "von/passportlatvon", "Zm9vYmFyYmF6+/-="} {
+		text := []byte(strings.Repeat(seed, 64<<10/len(seed)))
+		r := run{s: s, src: text}
+		r.scan(&view{b: text, folded: true})
+		if r.vain.read > 200*len(text) {
+			t.Errorf("%q: %d bytes are read of %d", seed, r.vain.read, len(text))
+		}
+	}
+}
