@@ -29,12 +29,8 @@ func (r *run) assigned(v *view, i int) int {
 		return i
 	}
 	e := valueEnd(b, k, quoted)
-	if hasPrefix(b[k:], "Bearer ") || hasPrefix(b[k:], "Basic ") || hasPrefix(b[k:], "token ") {
-		for b[k] != ' ' {
-			k++
-		}
-		k++
-		e = valueEnd(b, k, quoted)
+	if past := scheme(b, k); past > k {
+		k, e = past, valueEnd(b, past, quoted)
 	}
 	if !secretValue(b[k:e], strength) || quoted == 0 && len(b[k:e]) > 1 && codeLike(b[k:e]) {
 		r.vain.noSecret(k, e)
@@ -52,6 +48,21 @@ func (r *run) assigned(v *view, i int) int {
 	}
 	r.emit(v, k, e, Secret, sub, 0.85, "value beside the name of a secret")
 	return e
+}
+
+// scheme returns where the credential behind a scheme of HTTP begins; i if b[i:] names
+// none.
+func scheme(b []byte, i int) int {
+	for _, s := range []string{"bearer ", "basic ", "token ", "digest "} {
+		k := 0
+		for k < len(s) && i+k < len(b) && b[i+k]|0x20 == s[k] {
+			k++
+		}
+		if k == len(s) {
+			return i + k
+		}
+	}
+	return i
 }
 
 // telegram reads a bot token: the bot's number, a colon, "A" and 34 characters.

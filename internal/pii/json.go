@@ -20,6 +20,9 @@ func looksJSON(b []byte) bool {
 	if j-i < 2 {
 		return false
 	}
+	if b[i] == '"' && b[j-1] == '"' { // JSON that was written as a string, and as a string again
+		return j-i > 3 && (b[i+1] == '{' || b[i+1] == '[' || b[i+1] == '%' || b[i+1] == '\\')
+	}
 	return b[i] == '{' && b[j-1] == '}' || b[i] == '[' && b[j-1] == ']'
 }
 
@@ -143,7 +146,7 @@ func (w *walker) object(m member, depth int) bool {
 	if m.info != nil {
 		inner.set = m.set.or(m.info.set)
 	}
-	var named *keyInfo
+	named := m.info // {"password":{"value":"..."}}
 	w.space()
 	if w.i < len(b) && b[w.i] == '}' {
 		w.i++
@@ -198,10 +201,14 @@ func (w *walker) peek() *keyInfo {
 	at := w.i
 	i, j, kind := w.str()
 	w.i = at
-	if i < 0 || j-i > 40 || j == i {
+	if i < 0 || j-i > 40 && (kind&strEscaped == 0 || j-i > 6*40) || j == i {
 		return nil
 	}
-	return w.r.keys.get(w.text(i, j, kind))
+	name := w.text(i, j, kind)
+	if len(name) > 40 {
+		return nil
+	}
+	return w.r.keys.get(name)
 }
 
 // text returns what a string says. A key that is written with escapes means what

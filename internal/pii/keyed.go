@@ -54,7 +54,8 @@ func (r *run) byKey(v *view) {
 	case mPass:
 		ok = secretValue(t, 2)
 	case mSecret:
-		ok = secretValue(t, 1)
+		i = scheme(b, i) // {"authorization":"Bearer ..."}
+		ok = i < j && secretValue(b[i:j], 1)
 	}
 	if ok {
 		r.emit(v, i, j, h.typ, h.sub, score, h.why)

@@ -3,6 +3,7 @@ package pii
 import (
 	"encoding/base64"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -55,10 +56,13 @@ func TestC07EscapedKeys(t *testing.T) {
 		{all, Secret, `{"p\u0061ssword":"hunter2!Xy"}`},
 		{secrets, Secret, `{"p\u0061ssword":"hunter2!Xy"}`},
 		{secrets, Secret, `{"\u0061\u0070\u0069\u005f\u006b\u0065\u0079":"zb1NHDVkPKtM4eS4etINGdZPtw2ei32h"}`},
+		{secrets, Secret, `{"password":{"value":"hunter2!Xy"}}`},
+		{all, Person, `{"lastName":{"value":"Wisniewska"}}`},
 		{secrets, Secret, `{"name":"p\u0061ssword","value":"hunter2!Xy"}`},
 	} {
 		nested := `{"a":"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(c.doc) + `"}`
-		for _, doc := range []string{c.doc, nested} {
+		again := `{"a":` + strconv.Quote(strconv.Quote(c.doc)) + `}`
+		for _, doc := range []string{c.doc, nested, again} {
 			if got := c.s.ScanJSON([]byte(doc)); len(got) != 1 || got[0].Type != c.typ {
 				t.Errorf("%s: %v", doc, got)
 			}
@@ -77,6 +81,31 @@ func TestC07RunsHideNoEncoding(t *testing.T) {
 	for _, text := range []string{"see%20DE90742275435546405125", "anna%40example.org " + run, run + " anna%40example.org", "anna&#64;example.org, " + run, `anna\u0040example.org, ` + run} {
 		if got := s.Scan([]byte(text)); len(got) == 0 || got[0].Type != Email && got[0].Type != IBAN {
 			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
+
+// TestHeadersAsMembers: a credential is found behind its scheme under the key of a
+// header, as clients of HTTP and tools that fetch write it.
+func TestHeadersAsMembers(t *testing.T) {
+	s, err := New(Config{Types: []Type{Secret}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, doc := range []string{
+		`{"headers":{"Authorization":"Bearer RGYbNWVlagekzaFJpuYUqumaccZ8NfTOEgr6bB92"}}`,
+		`{"headers":{"authorization":["bearer RGYbNWVlagekzaFJpuYUqumaccZ8NfTOEgr6bB92"]}}`,
+		`{"Authorization":"token 4fGd83hq1Zw9Yx7Lm2Pv6Rb0"}`,
+		`{"proxy_authorization":"Basic YWRtaW46aHVudGVyMiFYeQ=="}`,
+		`{"name":"Authorization","value":"Bearer RGYbNWVlagekzaFJpuYUqumaccZ8NfTOEgr6bB92"}`,
+	} {
+		if got := s.ScanJSON([]byte(doc)); len(got) != 1 || strings.Contains(doc[got[0].Start:got[0].End], " ") {
+			t.Errorf("%s: %v", doc, got)
+		}
+	}
+	for _, doc := range []string{`{"authorization":"Bearer"}`, `{"authorization":"Bearer ${TOKEN}"}`, `{"authorization":"bearer authentication is required"}`, `{"authorization":"Basic auth"}`} {
+		if got := s.ScanJSON([]byte(doc)); len(got) != 0 {
+			t.Errorf("%s: %v", doc, got)
 		}
 	}
 }

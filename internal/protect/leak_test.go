@@ -30,7 +30,11 @@ type canary struct {
 func drawCanary(r *rapid.T) canary {
 	d := seeded(rapid.Uint64().Draw(r, "seed"))
 	const lower, digit, hex = "abcdefghijklmnoprstuvwz", "0123456789", "0123456789abcdef"
-	switch rapid.IntRange(0, 11).Draw(r, "type") {
+	switch rapid.IntRange(0, 13).Draw(r, "type") {
+	case 12:
+		return d.keyed()
+	case 13:
+		return d.secret()
 	case 0:
 		return canary{pii.Email, "", d.of(lower, 6) + "." + d.of(lower, 8) + "@" + d.of(lower, 7) + ".example.org"}
 	case 1:
@@ -56,6 +60,48 @@ func drawCanary(r *rapid.T) canary {
 		return canary{pii.Crypto, "wallet_address", "0x" + d.of(hex, 40)}
 	}
 	return canary{pii.MACAddress, "", "a4:" + d.of(hex, 2) + ":" + d.of(hex, 2) + ":" + d.of(hex, 2) + ":" + d.of(hex, 2) + ":" + d.of(hex, 2)}
+}
+
+// keyed returns a value that its key names.
+func (d *seeds) keyed() canary {
+	const digit = "0123456789"
+	all := []canary{
+		{pii.Passport, "passport_number", "C" + d.of(digit, 2) + "X" + d.of(digit, 2) + "T" + d.of(digit, 2)},
+		{pii.DateTime, "date_of_birth", "19" + d.of("56", 1) + d.of(digit, 1) + "-0" + d.of("123456789", 1) + "-1" + d.of(digit, 1)},
+		{pii.VehicleID, "vin", "1M8GDM9AXKP042788"},
+		{pii.HealthID, "mrn", "MR-00" + d.of("123456789", 6)},
+		{pii.HealthID, "medicare_mbi", "1EG4-TE5-MK73"},
+		{pii.HealthID, "nhs_number", "943 476 5919"},
+		{pii.BankAccount, "account_number", "000" + d.of("123456789", 9)},
+		{pii.NationalID, "pesel", "44051401359"},
+		{pii.VehicleID, "license_plate", "7ABC" + d.of("123456789", 3)},
+		{pii.DriverLicense, "driver_license", "S" + d.of("123456789", 8)},
+		{pii.Location, "street_address", d.of("123456789", 2) + " Chestnut Road"},
+		{pii.Email, "contact", "o'" + d.of("abcdefgh", 6) + "+tag@" + d.of("abcdefgh", 7) + ".example.org"},
+		{pii.Phone, "mobile", "(617) 555-01" + d.of("123456789", 2)},
+		{pii.Person, "patient_name", "Dr. Katarzyna Wilk-Nowak"},
+		{pii.Person, "last_name", "Wisniewska"},
+	}
+	return all[d.below(len(all))]
+}
+
+// secret returns a credential, by its vendor's form or by its key.
+func (d *seeds) secret() canary {
+	const digit, lower = "0123456789", "abcdefghijklmnopqrstuvwxyz"
+	mixed := lower + strings.ToUpper(lower) + digit
+	all := []canary{
+		{pii.Secret, "password", "hunter2!" + d.of(mixed, 6)},
+		{pii.Secret, "api_key", d.of("abcdef", 1) + d.of(mixed, 28) + d.of(digit, 2)},
+		{pii.Secret, "client_secret", d.of("xyz", 1) + d.of(mixed, 30) + d.of(digit, 2)},
+		{pii.Secret, "aws_secret_access_key", d.of(mixed, 20) + "/" + d.of(mixed, 17) + d.of(digit, 2)},
+		{pii.Secret, "", "xoxb-" + d.of("123456789", 12) + "-" + d.of("123456789", 12) + "-" + d.of(mixed, 24)},
+		{pii.Secret, "", "glpat-" + d.of(mixed, 18) + d.of(digit, 2)},
+		{pii.Secret, "", "sk_live_" + d.of(mixed, 22) + d.of(digit, 2)},
+		{pii.Secret, "", "eyJhbGciOiJIUzI1NiJ9." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"`+d.of(mixed, 20)+`"}`)) + "." + d.of(mixed, 43)},
+		{pii.Secret, "authorization", "Bearer " + d.of(mixed, 38) + d.of(digit, 2)},
+		{pii.Secret, "", "postgres://app:" + d.of(mixed, 12) + "9@db.example.org:5432/x"},
+	}
+	return all[d.below(len(all))]
 }
 
 // seeds makes the same texts of the same seed.
@@ -85,14 +131,15 @@ func nested(r *rapid.T, c canary) any {
 	after := rapid.SampledFrom([]string{"", " thanks", "\nnext", "; and so on", ")"}).Draw(r, "after")
 	var node any = before + c.value + after
 	if c.key != "" {
-		node = map[string]any{c.key: c.value}
+		node = rapid.SampledFrom([]any{map[string]any{c.key: c.value}, map[string]any{"a": 1, c.key: c.value, "z": nil}, map[string]any{c.key: []any{c.value}}, map[string]any{"name": c.key, "value": c.value}, map[string]any{strings.ToUpper(c.key): c.value},
+			map[string]any{camel(c.key): map[string]any{"value": c.value}}}).Draw(r, "under its key")
 	} else if rapid.IntRange(0, 5).Draw(r, "as a name") == 0 {
 		node = map[string]any{c.value: 1}
 	}
-	for range rapid.IntRange(0, 3).Draw(r, "layers") {
+	for left := rapid.IntRange(0, 3).Draw(r, "layers"); left > 0; left-- {
 		node = structured(r, node)
 		if _, is := node.(string); !is {
-			node = marshalled(r, node)
+			node = marshalled(r, node, &left)
 			continue
 		}
 		text, _ := node.(string)
@@ -112,10 +159,19 @@ func nested(r *rapid.T, c canary) any {
 		case 3:
 			node = url.PathEscape(text)
 		default:
-			node = marshalled(r, node)
+			node = marshalled(r, node, &left)
 		}
 	}
 	return structured(r, node)
+}
+
+// camel writes a name as other languages do.
+func camel(key string) string {
+	parts := strings.Split(key, "_")
+	for i, p := range parts[1:] {
+		parts[i+1] = strings.ToUpper(p[:1]) + p[1:]
+	}
+	return strings.Join(parts, "")
 }
 
 func structured(r *rapid.T, node any) any {
@@ -132,8 +188,9 @@ func structured(r *rapid.T, node any) any {
 	return node
 }
 
-// marshalled writes a value as text, with some characters escaped that need not be.
-func marshalled(r *rapid.T, node any) string {
+// marshalled writes a value as text, with some characters escaped that need not be:
+// to undo that is a layer of its own.
+func marshalled(r *rapid.T, node any, left *int) string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(rapid.Bool().Draw(r, "html"))
@@ -144,7 +201,8 @@ func marshalled(r *rapid.T, node any) string {
 		panic(err)
 	}
 	text := strings.TrimSpace(b.String())
-	if rapid.IntRange(0, 3).Draw(r, "escape") == 0 {
+	if *left > 1 && rapid.IntRange(0, 2).Draw(r, "escape") == 0 {
+		*left--
 		text = strings.NewReplacer("e", `\u0065`, "@", `\u0040`, "4", `\u0034`).Replace(text)
 		if !json.Valid([]byte(text)) { // a number cannot be escaped
 			return strings.TrimSpace(b.String())
@@ -269,7 +327,7 @@ func walked(t drawn, w *world, r *rapid.T, node any, toward privacy.Toward) (bod
 	}
 	text, is := node.(string)
 	if !is {
-		text = marshalled(r, node)
+		text = marshalled(r, node, new(int))
 	}
 	if toward == privacy.Server {
 		body = `{"in":` + quote(node) + `}`
@@ -277,7 +335,13 @@ func walked(t drawn, w *world, r *rapid.T, node any, toward privacy.Toward) (bod
 		err = w.Request(t.Context(), x)
 		return body, string(x.Request.Raw()), err
 	}
-	switch rapid.IntRange(0, 6).Draw(r, "message") {
+	switch rapid.IntRange(0, 9).Draw(r, "message") {
+	case 7:
+		body = result(`"messages":[{"role":"user","content":{"type":"text","text":` + quote(text) + `}}],"description":` + quote(text))
+	case 8:
+		body = result(`"content":[{"type":"resource_link","uri":"x:y","name":"n","description":` + quote(text) + `,"_meta":` + quote(map[string]any{"m": node}) + `}],"isError":true`)
+	case 9:
+		body = `{"jsonrpc":"2.0","id":9,"method":"sampling/createMessage","params":{"messages":[{"role":"user","content":{"type":"text","text":` + quote(text) + `}}],"systemPrompt":` + quote(text) + `,"metadata":{"m":` + quote(node) + `},"maxTokens":1}}`
 	case 0:
 		body = result(`"content":[{"type":"text","text":` + quote(text) + `}]`)
 	case 1:
