@@ -375,8 +375,8 @@ func TestC06NoCanaryLeavesInParts(t *testing.T) {
 			rapid.Check(t, func(r *rapid.T) {
 				t := drawn{t, r}
 				c := drawCanary(r)
-				if c.key != "" || !slices.Contains(splittable, c.typ) || !hides(w, c, privacy.Client, zones[i]) {
-					return
+				if c.key != "" || !slices.Contains(splittable, c.typ) || !hides(w, c, privacy.Client, zones[i]) || strings.Contains(c.value, "://") {
+					return // what shows a password of a URL comes after it: docs/privacy-limits.md
 				}
 				for at := 1; at < len(c.value); at++ {
 					parts := []string{"it is " + c.value[:at], c.value[at:] + " thanks"}
