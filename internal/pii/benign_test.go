@@ -102,7 +102,7 @@ func TestC16CodePasses(t *testing.T) {
 	for _, text := range []string{
 		`case "password", "passwd", "reasons":`, `cobra.Command{Use: "passphrase", Args: args(0, 0)}`, "x := T{Password: value, Name: name}", "pass := name\n",
 		"pass = os.Args\n", "func f(password string) (pass, err error) {\n", "case isPassword:\n\treturn nil", "auth := f[i+1]", "set(pwd, map[string]bool{})",
-		"cmd.Env = append(env, \"PWD=\"+dir)", `{"user.password", 0.93}`, "login(user, pass=form.pass)", `names = ["MissingAuthenticationTokenException", "token", "NotFoundExceptionOfTheService"]`,
+		"cmd.Env = append(env, \"PWD=\"+dir)", `{"user.password", 0.93}`, "login(user, pass=form.pass)", "password *uint16, uiHidden bool", "auth = (self.username + ':')", "next.Token[:1]; tok := stmt.Token[:1]", `names = ["MissingAuthenticationTokenException", "token", "NotFoundExceptionOfTheService"]`,
 	} {
 		if got := s.Scan([]byte(text)); len(got) > 0 {
 			t.Errorf("%q: found %q", text, show(text, got))

@@ -34,13 +34,14 @@ func variable(b []byte, lo, i, k, e int) bool {
 	return b[i] == '=' && i > lo && (b[i-1] == ':' || b[i-1] == ' ' && !noLower(b[lo:i]))
 }
 
-// indexes reports whether b is an element of a list: a name and a bracket.
+// indexes reports whether b is an element of a list or the start of an expression:
+// a name and a bracket, or a bracket.
 func indexes(b []byte) bool {
 	for i, c := range b {
 		switch {
-		case c == '[' && i > 0 && (i < len(b)-1 || b[i-1] != ']'):
+		case c == '(' && i == 0 || c == '[' && i > 0 && (i < len(b)-1 || b[i-1] != ']'):
 			return true
-		case class[c]&(cUpper|cLower|cLine) == 0:
+		case class[c]&(cUpper|cLower|cLine) == 0 && c != '.':
 			return false
 		}
 	}

@@ -309,7 +309,7 @@ func (r *run) spoken(v *view, i, j int) int {
 	for e > k && quoted == 0 && trailing(b[e-1]) && b[e-1] != '!' && b[e-1] != '?' {
 		e--
 	}
-	if e-k < 6 || e-k > 64 || !mixedCase(b[k:e]) && (quoted == 0 || !special(b[k:e])) || count(b[k:e], ' ') > 0 || placeholder(b[k:e]) || count(b[k:e], '/') > 0 || count(b[k:e], '(') > 0 {
+	if e-k < 6 || quoted == 0 && b[k] == '*' || e-k > 64 || !mixedCase(b[k:e]) && (quoted == 0 || !special(b[k:e])) || count(b[k:e], ' ') > 0 || placeholder(b[k:e]) || count(b[k:e], '/') > 0 || count(b[k:e], '(') > 0 {
 		return j
 	}
 	r.emit(v, k, e, Secret, "PASSWORD", 0.85, "password in prose")
