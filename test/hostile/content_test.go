@@ -315,3 +315,28 @@ func TestC11PseudonymsAreTheirScopes(t *testing.T) {
 		}
 	}
 }
+
+// TestC14PicturesAtTheDoor: what a picture says beside its pixels is taken out of it
+// on the way, also with the profile that init writes, and the answer is counted.
+func TestC14PicturesAtTheDoor(t *testing.T) {
+	w := newContentWorld(t, "")
+	comment := "made with " + leak
+	picture := "\xff\xd8\xff\xfe\x00" + string(rune(len(comment)+2)) + comment + "\xff\xda\x00\x02pixels\xff\xd9"
+	for _, version := range eras {
+		c := w.client(t, "app", version)
+		w.says(`"content":[{"type":"image","data":"` + base64.StdEncoding.EncodeToString([]byte(picture)) + `","mimeType":"image/jpeg"}]`)
+		r := c.Tool("1", "echo", `{"text":"x"}`)
+		var m struct {
+			Result struct{ Content []struct{ Data []byte } }
+		}
+		if err := json.Unmarshal([]byte(r.Final()), &m); err != nil || len(m.Result.Content) != 1 {
+			t.Fatalf("%s: %s %v", version, r.Body, err)
+		}
+		if got := string(m.Result.Content[0].Data); got != "\xff\xd8\xff\xda\x00\x02pixels\xff\xd9" {
+			t.Errorf("%s: left %q", version, got)
+		}
+	}
+	if n := w.Metrics()[`ostiary_pii_detections_total{action="redact",toward="client",type="SECRET"}`]; n != float64(len(eras)) {
+		t.Errorf("%v are counted", n)
+	}
+}
