@@ -15,7 +15,7 @@ type vain struct {
 
 const (
 	longRun  = 256 // in a shorter run of a token's bytes all prefixes are tried
-	maxHeads = 16  // beginnings inside one run, and values inside one, that are tried
+	maxHeads = 8   // beginnings inside one run, and values inside one, that are tried
 )
 
 // mayRun reports whether a run of base64 that begins at i is worth reading.

@@ -21,7 +21,7 @@ const leastTwin = 6
 // linear in its size.
 func twins(m *wire.Message, found []finding) []finding {
 	w := newWanted(m.Raw(), found)
-	if len(w.by) == 0 {
+	if len(w.needles) == 0 {
 		return nil
 	}
 	var out []finding
@@ -92,22 +92,25 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
-// wanted are the values to look for, by their first bytes.
+// wanted are the values to look for, in order. What an answer holds may be chosen
+// to begin alike ten thousand times over: a place in a text is looked up among all
+// of them at once, not held against one after the other (TestC13ValuesAlike).
 type wanted struct {
-	begin [256]bool     // the bytes that a value begins with
-	first [1 << 13]byte // a bit for each hash of four bytes that a value begins with
-	by    map[uint32][]needle
+	begin   [256]bool     // the bytes that a value begins with
+	first   [1 << 13]byte // a bit for each hash of four bytes that a value begins with
+	needles []needle
 }
 
 type needle struct {
 	bytes []byte // as they stand inside a JSON string
 	f     *finding
+	inner int // the longest other needle that this one begins with, or -1
 }
 
 // newWanted takes up the values that something was put in the place of. A value
 // is looked for as it stands, and as it stands in JSON inside a string.
 func newWanted(raw []byte, found []finding) *wanted {
-	w := &wanted{by: map[uint32][]needle{}}
+	w := &wanted{}
 	for i := range found {
 		f := &found[i]
 		if f.end-f.start < leastTwin {
@@ -123,6 +126,14 @@ func newWanted(raw []byte, found []finding) *wanted {
 			w.add(twice[1:len(twice)-1], f)
 		}
 	}
+	slices.SortStableFunc(w.needles, func(a, b needle) int { return bytes.Compare(a.bytes, b.bytes) })
+	w.needles = slices.CompactFunc(w.needles, func(a, b needle) bool { return bytes.Equal(a.bytes, b.bytes) })
+	for i := range w.needles {
+		n := &w.needles[i]
+		for n.inner = i - 1; n.inner >= 0 && !bytes.HasPrefix(n.bytes, w.needles[n.inner].bytes); {
+			n.inner = w.needles[n.inner].inner
+		}
+	}
 	return w
 }
 
@@ -130,16 +141,10 @@ func (w *wanted) add(b []byte, f *finding) {
 	if len(b) < leastTwin {
 		return
 	}
-	head := binary.LittleEndian.Uint32(b)
-	for _, n := range w.by[head] {
-		if bytes.Equal(n.bytes, b) {
-			return
-		}
-	}
-	h := hash(head)
+	h := hash(binary.LittleEndian.Uint32(b))
 	w.begin[b[0]] = true
 	w.first[h>>3] |= 1 << (h & 7)
-	w.by[head] = append(w.by[head], needle{b, f})
+	w.needles = append(w.needles, needle{bytes: b, f: f})
 }
 
 func hash(head uint32) uint32 { return head * 2654435761 >> 16 }
@@ -160,17 +165,21 @@ func (w *wanted) next(raw []byte, at, stop int) int {
 }
 
 // at returns the finding whose value begins at raw[i], the longest first, and
-// the value's size there; 0 if there is none.
+// the value's size there; 0 if there is none. All needles that the text begins with
+// are the last one that is not behind it in order, or stand inside that.
 func (w *wanted) at(raw []byte, i int) (*finding, int) {
-	head := binary.LittleEndian.Uint32(raw[i:])
-	var best *finding
-	size := 0
-	for _, n := range w.by[head] {
-		if len(n.bytes) > size && bytes.HasPrefix(raw[i:], n.bytes) && alone(raw, i, i+len(n.bytes)) {
-			best, size = n.f, len(n.bytes)
-		}
+	k, exact := slices.BinarySearchFunc(w.needles, raw[i:], func(n needle, text []byte) int { return bytes.Compare(n.bytes, text) })
+	if !exact {
+		k--
 	}
-	return best, size
+	for k >= 0 {
+		n := &w.needles[k]
+		if bytes.HasPrefix(raw[i:], n.bytes) && alone(raw, i, i+len(n.bytes)) {
+			return n.f, len(n.bytes)
+		}
+		k = n.inner
+	}
+	return nil, 0
 }
 
 // alone reports whether raw[i:j] is not a part of a longer word.

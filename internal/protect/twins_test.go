@@ -1,0 +1,83 @@
+package protect
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+// wantedOf makes findings of the values, each standing for itself.
+func wantedOf(values []string) *wanted {
+	var raw bytes.Buffer
+	var found []finding
+	for _, v := range values {
+		found = append(found, finding{start: raw.Len(), end: raw.Len() + len(v), value: v})
+		raw.WriteString(v)
+	}
+	return newWanted(raw.Bytes(), found)
+}
+
+// TestTwinIsTheLongest: of values that begin alike and stand in each other the
+// longest that stands alone is found, as a look at each of them would.
+func TestTwinIsTheLongest(t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 7))
+	text := func(n int) string {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = "aab-"[rng.IntN(4)]
+		}
+		return string(b)
+	}
+	hits := 0
+	for range 600 {
+		var values []string
+		for range 40 {
+			values = append(values, text(leastTwin+rng.IntN(5)))
+		}
+		w, raw := wantedOf(values), []byte(text(400))
+		for i := range len(raw) - 4 {
+			size := 0
+			for _, v := range values {
+				if len(v) > size && bytes.HasPrefix(raw[i:], []byte(v)) && alone(raw, i, i+len(v)) {
+					size = len(v)
+				}
+			}
+			f, got := w.at(raw, i)
+			if got != size || size > 0 && f.value != string(raw[i:i+size]) {
+				t.Fatalf("%q at %d: %d bytes, want %d", raw, i, got, size)
+			}
+			if size > 0 {
+				hits++
+				if w.next(raw, i, i+1) != i {
+					t.Fatalf("%q at %d is stepped over", raw, i)
+				}
+			}
+		}
+	}
+	if hits < 1000 {
+		t.Errorf("only %d twins: the test says little", hits)
+	}
+}
+
+// TestC13ValuesAlike: ten thousand values that begin alike are not tried one after
+// the other: none stands in another, so each place asks for one.
+func TestC13ValuesAlike(t *testing.T) {
+	var values []string
+	for i := range 10_000 {
+		values = append(values, fmt.Sprintf("mariamariamaria%05d@example.com", i))
+	}
+	w := wantedOf(values)
+	if len(w.needles) != len(values) {
+		t.Fatalf("%d needles of %d values", len(w.needles), len(values))
+	}
+	for _, n := range w.needles {
+		if n.inner >= 0 {
+			t.Fatalf("%q is tried after %q", w.needles[n.inner].bytes, n.bytes)
+		}
+	}
+	raw := []byte("to " + values[4711] + " and on")
+	if f, _ := w.at(raw, 3); f == nil || f.value != values[4711] {
+		t.Errorf("the twin is not found: %v", f)
+	}
+}
