@@ -11,7 +11,6 @@ import (
 	"ostiary.dev/ostiary/internal/fault"
 	"ostiary.dev/ostiary/internal/pii"
 	"ostiary.dev/ostiary/internal/privacy"
-	"ostiary.dev/ostiary/internal/vault"
 	"ostiary.dev/ostiary/internal/wire"
 )
 
@@ -40,7 +39,7 @@ func (s *Step) outside(ctx context.Context, j *job, m *wire.Message, spans []pii
 	if len(types) == 0 {
 		return spans, nil
 	}
-	walls := wallsOf(m.Raw(), spans)
+	walls := s.walls(j, m.Raw(), spans)
 	texts, err := proseOf(m)
 	if err != nil || len(texts) == 0 {
 		return spans, err
@@ -69,10 +68,16 @@ func (s *Step) outside(ctx context.Context, j *job, m *wire.Message, spans []pii
 	return nil, fault.Wrap(fault.Unscannable, err)
 }
 
-// wallsOf returns the ranges that nothing from outside reaches into: what a form
+// walls returns the ranges that nothing from outside reaches into: what a form
 // or check digit proves, and our pseudonyms.
-func wallsOf(raw []byte, spans []pii.Span) ranges {
-	walls := ranges(vault.Find(raw))
+func (s *Step) walls(j *job, raw []byte, spans []pii.Span) ranges {
+	o := s.ours(raw)
+	walls := ranges(o.tokens)
+	for _, c := range o.codes {
+		if o.hold(s, j, raw, pii.Span{Start: c[0], End: c[1]}) {
+			walls = append(walls, c)
+		}
+	}
 	for _, sp := range spans {
 		if proven(sp) {
 			walls = append(walls, [2]int{sp.Start, sp.End})

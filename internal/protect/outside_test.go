@@ -165,7 +165,7 @@ func TestMergeLosesNothing(t *testing.T) {
 			at := next(50)
 			theirs = append(theirs, placed{pii.Span{Start: at, End: at + 1 + next(9), Type: types[next(len(types))]}, "result.a"})
 		}
-		walls := wallsOf([]byte(texts[0].text), ours)
+		walls := w.walls(j, []byte(texts[0].text), ours)
 		got := j.merge(ours, slices.Clone(theirs), texts, walls)
 		mark := func(spans []pii.Span) (any, changed [60]bool) {
 			for _, sp := range spans {
