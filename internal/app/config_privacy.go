@@ -63,7 +63,7 @@ type ProfileConfig struct {
 	// Sure says by type how sure the detector must be, from 0 to 1; what it is less
 	// sure of passes. Of a name under a key it is surer than of one in prose; privacy
 	// explain shows the scores. Default: every finding counts.
-	Sure map[string]float64 `yaml:"sure"`
+	Sure map[string]*float64 `yaml:"sure" min:"0" max:"1"`
 	// Rules say what is different. The last one that matches decides.
 	Rules []PrivacyRule `yaml:"rules"`
 }

@@ -171,7 +171,7 @@ func mapping(n ast.Node) ([]*ast.MappingValueNode, bool) {
 	return nil, false
 }
 
-// dictionary decodes a mapping of names to strings.
+// dictionary decodes a mapping of names to texts or numbers.
 func (d *decoder) dictionary(key string, n ast.Node, v reflect.Value) {
 	pairs, ok := mapping(n)
 	if !ok {
@@ -179,17 +179,17 @@ func (d *decoder) dictionary(key string, n ast.Node, v reflect.Value) {
 		return
 	}
 	seen := map[string]place{}
-	out := map[string]string{}
+	out := reflect.MakeMap(v.Type())
 	for _, pair := range pairs {
 		name, ok := d.key(key, pair, seen)
 		if !ok {
 			continue
 		}
-		var s string
-		d.value(join(key, name), pair.Value, reflect.ValueOf(&s).Elem(), maxNesting)
-		out[name] = s
+		one := reflect.New(v.Type().Elem()).Elem()
+		d.value(join(key, name), pair.Value, one, maxNesting)
+		out.SetMapIndex(reflect.ValueOf(name), one)
 	}
-	v.Set(reflect.ValueOf(out))
+	v.Set(out)
 }
 
 // list decodes a sequence.

@@ -24,7 +24,12 @@ func (c *PrivacyConfig) compiled(year func() int) (*privacy.Profile, error) {
 		if _, twice := out.Profiles[p.Name]; twice {
 			return nil, errors.New("profiles: " + p.Name + ": is the name of two profiles")
 		}
-		custom := privacy.Custom{Extends: p.Extends, Keyed: p.Keyed, Sure: p.Sure, Replace: p.Replace}
+		custom := privacy.Custom{Extends: p.Extends, Keyed: p.Keyed, Sure: map[string]float64{}, Replace: p.Replace}
+		for typ, least := range p.Sure {
+			if least != nil {
+				custom.Sure[typ] = *least
+			}
+		}
 		for _, r := range p.Rules {
 			custom.Rules = append(custom.Rules, privacy.Rule(r))
 		}

@@ -140,7 +140,11 @@ func valueSchema(t reflect.Type, tag reflect.StructTag, docs map[string]string, 
 			p["items"] = objectSchema(t.Elem(), docs, reload, source)
 		}
 	case reflect.Map:
-		p["type"], p["additionalProperties"] = "object", map[string]any{"type": "string"}
+		values := map[string]any{"type": "string"}
+		if t.Elem().Kind() == reflect.Pointer {
+			values = map[string]any{"type": "number", "minimum": number(tag.Get("min")), "maximum": number(tag.Get("max"))}
+		}
+		p["type"], p["additionalProperties"] = "object", values
 	case reflect.Bool:
 		p["type"] = "boolean"
 	case reflect.Pointer:
