@@ -17,6 +17,7 @@ type walk struct {
 	rules      []*Rule  // those with a machine
 	arena      []uint16 // states of the rules along the way
 	edits      []wire.Edit
+	names      wire.Names
 	undeclared bool // drop what the schema does not name
 	lenient    bool // the value need not fit the schema
 	traces     bool // take out what tells how a server is built: the value is about a failure
@@ -166,7 +167,7 @@ func (w *walk) within(h held, at states, s *shape) {
 }
 
 func (w *walk) object(v wire.Value, at states, s *shape) {
-	gone := wire.RemoveMembers(v, func(m wire.Member, c wire.Value) bool {
+	gone := w.names.RemoveMembers(v, func(m wire.Member, c wire.Value) bool {
 		defer w.back(len(w.arena))
 		return w.child(m.Key, c, w.member(at, m.Key), s)
 	})

@@ -109,6 +109,46 @@ func RemoveMembers(obj Value, drop func(m Member, v Value) bool) []Edit {
 	return r.done()
 }
 
+// Names keeps the names of members that it has met, so that a list of a thousand
+// rows does not make each of its names a thousand times. It is good for one message
+// and one goroutine. The zero value knows none.
+type Names struct{ known map[string]string }
+
+// maxNames bounds what is kept: an object of many members has each name once.
+const maxNames = 256
+
+// RemoveMembers is the function of that name, with names from n.
+func (n *Names) RemoveMembers(obj Value, drop func(m Member, v Value) bool) []Edit {
+	if obj.Kind() != Object {
+		return nil
+	}
+	r, toks := remover{waits: -1}, obj.doc.toks
+	for k, next := obj.at+1, toks[obj.at].next; k < next; k = toks[k+1].next {
+		m, v := Member{n.name(obj.doc, k), int(toks[k].start), int(toks[k].end)}, Value{obj.doc, k + 1}
+		_, end := v.Range()
+		r.item(m.Start, end, drop(m, v))
+	}
+	return r.done()
+}
+
+func (n *Names) name(d *document, at uint32) string {
+	if d.toks[at].flags&escaped != 0 {
+		return d.text(at)
+	}
+	if n.known == nil {
+		n.known = make(map[string]string, 16)
+	}
+	inside := d.inside(at)
+	if s, ok := n.known[string(inside)]; ok {
+		return s
+	}
+	s := string(inside)
+	if len(n.known) < maxNames {
+		n.known[s] = s
+	}
+	return s
+}
+
 // RemoveElements returns the edits that take out the elements for which drop
 // reports true.
 func RemoveElements(arr Value, drop func(i int, v Value) bool) []Edit {
