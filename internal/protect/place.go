@@ -41,8 +41,8 @@ func (s *Step) place(j *job, m *wire.Message, spans []pii.Span) ([]finding, erro
 			if err != nil {
 				return nil, err
 			}
-			if privacy.Ours(f.typ, f.value) {
-				continue // an invented value that a first pass put there
+			if privacy.Ours(f.typ, f.value) || j.offered(&f) {
+				continue // an invented value that a first pass put there, or a choice of the tool's
 			}
 			found = append(found, f)
 		}
@@ -133,6 +133,12 @@ func (j *job) finding(raw []byte, spot wire.Spot, sp pii.Span, path string) (fin
 		f.action = privacy.Redact // a definition is no place for what can be turned back
 	}
 	return f, nil
+}
+
+// offered reports whether a value is a choice that the tool's approved definition
+// offers to everybody.
+func (j *job) offered(f *finding) bool {
+	return f.whole && choosable(f.typ) && changes(f.action) && (j.definition() && listed(f.path) || j.shapes().offers(f))
 }
 
 // definition reports whether the message lists what a server offers.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"ostiary.dev/ostiary/internal/pii"
 	"ostiary.dev/ostiary/internal/wire"
 )
 
@@ -36,6 +37,27 @@ func opaque(path string) bool {
 	switch path {
 	case "params.cursor", "result.nextCursor", "params.requestState", "result.requestState", "params.taskId", "result.task.taskId",
 		"params._meta.traceparent", "params._meta.tracestate":
+		return true
+	}
+	return false
+}
+
+// listed reports whether a value in a definition is one of those that a member of
+// a schema may have.
+func listed(path string) bool {
+	if !strings.Contains(path, "nputSchema.") && !strings.Contains(path, "utputSchema.") {
+		return false
+	}
+	return strings.HasSuffix(path, ".enum[*]") || strings.HasSuffix(path, ".const") || strings.HasSuffix(path, ".default")
+}
+
+// choosable reports whether a tool may offer a value of a type for choice: a city
+// or a month is no person's because a schema lists it, and hidden in a call it is
+// no valid argument. Names of persons, and values whose form proves what they are,
+// stay hidden wherever they stand, for a schema is written by the server.
+func choosable(t pii.Type) bool {
+	switch t {
+	case pii.Location, pii.Organization, pii.NRP, pii.Title, pii.Age, pii.DateTime:
 		return true
 	}
 	return false

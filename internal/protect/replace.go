@@ -139,7 +139,7 @@ func unhidden(err error) error {
 // splice puts the texts in the places of the findings and of their twins
 // elsewhere in the message.
 func (j *job) splice(m *wire.Message, found []finding) (*wire.Message, error) {
-	found = append(found, twins(m, found)...)
+	found = append(found, j.twins(m, found)...)
 	slices.SortFunc(found, func(a, b finding) int { return a.start - b.start })
 	gone := map[int]bool{}
 	for _, f := range found {

@@ -166,6 +166,8 @@ type job struct {
 	scope  string
 	clear  []string // labels of what passes as it is
 	hidden map[string]int
+	schema shapes // what the values must fit, once shaped is set
+	shaped bool
 	report filter.Report
 }
 

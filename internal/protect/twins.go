@@ -19,7 +19,7 @@ const leastTwin = 6
 // where no key or context gives it away: a result repeats its structure as text.
 // One pass over the message looks for all values at once, so that the time is
 // linear in its size.
-func twins(m *wire.Message, found []finding) []finding {
+func (j *job) twins(m *wire.Message, found []finding) []finding {
 	w := newWanted(m.Raw(), found)
 	if len(w.needles) == 0 {
 		return nil
@@ -63,7 +63,10 @@ func twins(m *wire.Message, found []finding) []finding {
 				twin.action, twin.text = privacy.Redact, "["+string(f.typ)+"]"
 			}
 			twin.start, twin.end, twin.key, twin.number, twin.path = at, at+size, spot.Key, false, path
-			out = append(out, twin)
+			twin.whole = at == spot.Start+1 && at+size == spot.End-1
+			if !j.offered(&twin) {
+				out = append(out, twin)
+			}
 			at += size
 		}
 	}
