@@ -47,7 +47,7 @@ func (r *run) street(v *view, ws []word, i int) (lo, hi int) {
 	w := &ws[i]
 	switch w.shape {
 	case shDigit, shDigitMix:
-		if w.end-w.start > 6 || i > 0 && (ws[i-1].raw == '$' || ws[i-1].raw == '/' || ws[i-1].raw == '.' && ws[i-1].end == w.start) {
+		if w.end-w.start > 6 || !isDigit(v.b[w.start]) || i > 0 && (ws[i-1].raw == '$' || ws[i-1].raw == '/' || ws[i-1].raw == '.' && ws[i-1].end == w.start) {
 			return 0, 0
 		}
 		if lo, hi := numberFirst(v, ws, i); hi > lo {

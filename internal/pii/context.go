@@ -254,7 +254,7 @@ var ctxWords = buildWords(map[ctx]string{
 	cDriver:    "license|licence|driver|driver's|drivers|driving|fuhrerschein|permis|patente|dl|fuhrerscheinnummer|rijbewijs|carnet de conducir|dln|patente di",
 	cPlate:     "plate|plates|kennzeichen|immatriculation|matricula|targa|registration|car reg|license plate|licence plate|plaka|plakasi|kfz|vehicle registration|reg|nummernschild|rego|number plate",
 	cVIN:       "vin|chassis|fahrgestell|fahrgestellnummer|vehicle identification",
-	cPhone:     "phone|tel|telephone|mobile|fax|telefon|telefono|cell|call|handy|whatsapp|sms|numero|phone number|contact|mob|cep|telefone|mobil|celular|movil|portable|hotline|dial|text me|cellphone|tlf|rufnummer|mobilnummer|telefonnummer|phones|ring|reach me|my number|japanese number|answering|reach|voicemail|calling|called|text|line",
+	cPhone:     "phone|tel|telephone|mobile|fax|telefon|telefono|cell|call|handy|whatsapp|sms|phone number|contact|mob|cep|telefone|mobil|celular|movil|portable|hotline|dial|text me|cellphone|tlf|rufnummer|mobilnummer|telefonnummer|phones|ring|reach me|my number|japanese number|answering|reach|voicemail|calling|called|text|line",
 	cCard:      "card|credit|debit|visa|mastercard|amex|karte|kreditkarte|carte|tarjeta|carta|cc|pan|cartao|karta|discover|diners|cardnumber|jcb|maestro|cards|kreditkort|ccn|credit card",
 	cIBAN:      "iban|konto|compte|cuenta|rekening|kontonummer|bank",
 	cBank:      "account|acct|konto|kontonummer|bank account|account number|acc|a/c|cuenta|compte|conto|rekeningnummer|checking|savings|beneficiary account|bankkonto|deposit|accounts|acc no",

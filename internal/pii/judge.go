@@ -13,10 +13,13 @@ const (
 	judgeMost  = 40  // features of one name, at most
 
 	// What is asked, in units of judgeScale: 0 is a probability of one half.
-	leastSure = -200 // of a name, so that it is reported at all
-	loneSure  = 60   // of the surest name of a text of several words: most texts whose best name is doubtful have none
+	leastSure = -230 // of a name, so that it is reported at all
 	certain   = 1000 // the margin of a name that its words alone prove
 )
+
+// loneSure is what is asked of one name at least in a text of several words, by kind:
+// most texts whose best name is doubtful have none.
+var loneSure = [4]int32{1: 90, 2: 70, 3: 130}
 
 // candidate is a name proposed by the tagger: words i to j.
 type candidate struct {
@@ -38,15 +41,15 @@ func (r *run) judge(m *model, v *view, ws []word) {
 	}
 	t := surroundings(v.b, ws, r.found)
 	var buf [judgeMost]uint32
-	top := int32(leastSure)
+	enough := false
 	for k := range r.found {
 		c := &r.found[k]
 		for _, f := range judgeFeatures(buf[:0], &t, ws, c) {
 			c.sure += int32(m.sure[f&(judgeRows-1)])
 		}
-		top = max(top, c.sure)
+		enough = enough || c.sure >= loneSure[c.kind]
 	}
-	if top < loneSure && !r.personal(v) {
+	if !enough && !r.personal(v) {
 		return
 	}
 	for k := range r.found {

@@ -13,7 +13,7 @@ const (
 	maxProse  = 20000 // bytes of one string; longer text is cut at blanks
 	nameBias  = 160   // of the O tag, in units of the weights: found by measuring
 	placeBias = 20    // in favour of places
-	orgBias   = 50    // in favour of organisations
+	orgBias   = 80    // in favour of organisations
 	maxSweeps = 64    // names of one scan whose parts are searched for
 )
 

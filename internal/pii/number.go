@@ -360,7 +360,7 @@ func (r *run) weigh(rule *numRule, v *view, g *num, grouped, alone bool) float64
 
 // maxBare is the length of a text in which nine digits without a word may still be
 // a social security number: in longer ones they are mostly something else.
-const maxBare = 120
+const maxBare = 64
 
 // sentence reports whether the value just looked at stands in plain words, and none
 // of them says what it is.
