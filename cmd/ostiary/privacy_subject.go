@@ -29,42 +29,59 @@ func newPrivacySubject(c *cli) *cobra.Command {
 // a file or standard input: arguments of programs can be seen by everybody.
 type dataFlags struct {
 	admin.DataSubject
-	file string
+	file    string
+	subject string // a file with the subject
 }
 
 func (w *dataFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&w.Token, "token", "", "a token that stands for something of theirs")
 	cmd.Flags().StringVar(&w.file, "value-file", "", "a file with something of theirs, such as an address; - reads it from standard input")
 	cmd.Flags().StringVar(&w.Type, "type", "", "the type of that value, such as EMAIL; any, if left out")
-	cmd.Flags().StringVar(&w.Subject, "subject", "", "the name or pseudonym that a subject path gave")
+	cmd.Flags().StringVar(&w.Subject, "subject", "", "the name or pseudonym that a subject path gave, such as patient:4711")
+	cmd.Flags().StringVar(&w.subject, "subject-file", "", "a file with that name, where it tells who somebody is; - reads it from standard input")
 }
 
-// read fills in the value, and says whether anybody is named.
+// read fills in what stands in files, and says whether anybody is named.
 func (w *dataFlags) read(c *cli) (bool, error) {
-	if w.file == "" {
-		return w.DataSubject != (admin.DataSubject{}), nil
-	}
-	in := c.stdin
-	if w.file != "-" {
-		f, err := os.Open(w.file)
+	for _, f := range []struct {
+		path string
+		into *string
+	}{{w.file, &w.Value}, {w.subject, &w.Subject}} {
+		if f.path == "" {
+			continue
+		}
+		text, err := c.private(f.path)
 		if err != nil {
-			return false, fmt.Errorf("read the value: %w", err)
+			return false, err
+		}
+		*f.into = text
+	}
+	return w.DataSubject != (admin.DataSubject{}), nil
+}
+
+// private reads what must not stand in a command from a file or standard input.
+func (c *cli) private(path string) (string, error) {
+	in := c.stdin
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return "", fmt.Errorf("read the value: %w", err)
 		}
 		defer f.Close() // only read: closing cannot lose anything
 		in = f
 	}
 	text, err := io.ReadAll(io.LimitReader(in, maxSubjectValue+1))
 	if err != nil {
-		return false, fmt.Errorf("read the value: %w", err)
+		return "", fmt.Errorf("read the value: %w", err)
 	}
 	if len(text) > maxSubjectValue {
-		return false, invalid("give one value", "the value is longer than %d bytes", maxSubjectValue)
+		return "", invalid("give one value", "the value is longer than %d bytes", maxSubjectValue)
 	}
-	w.Value = strings.TrimRight(string(text), "\r\n")
-	if w.Value == "" {
-		return false, invalid("give one value", "the value is empty")
+	value := strings.TrimRight(string(text), "\r\n")
+	if value == "" {
+		return "", invalid("give one value", "the value is empty")
 	}
-	return true, nil
+	return value, nil
 }
 
 func newPrivacySubjectExport(c *cli) *cobra.Command {
@@ -101,7 +118,7 @@ func newPrivacySubjectErase(c *cli) *cobra.Command {
 		Long: "erase forgets a person or an agent, by name or by pseudonym. Its tokens, certificates and grants end at once,\n" +
 			"with the calls under way. The log keeps its entries under a pseudonym that nobody can resolve any more, and\n" +
 			"verifies as before. The name can be registered again, as somebody else.\n\n" +
-			"With --token, --value-file or --subject it forgets somebody whom data is about: every token of theirs, in all\n" +
+			"With --token, --value-file, --subject or --subject-file it forgets somebody whom data is about: every token of theirs, in all\n" +
 			"scopes, stands for nothing from then on. It prints a signed receipt.",
 		RunE: func(cmd *cobra.Command, given []string) error {
 			data, err := w.read(c)
@@ -112,7 +129,7 @@ func newPrivacySubjectErase(c *cli) *cobra.Command {
 			case data && len(given) == 0:
 				return c.eraseData(cmd, w.DataSubject)
 			case data || len(given) == 0:
-				return usage(cmd, fmt.Errorf("name an agent or a person, or give one of --token, --value-file and --subject"))
+				return usage(cmd, fmt.Errorf("name an agent or a person, or give one of --token, --value-file, --subject and --subject-file"))
 			}
 			if err := c.confirm("Erase " + given[0] + " for good?"); err != nil {
 				return err

@@ -375,3 +375,18 @@ func TestSizesAndDurationsRoundTrip(t *testing.T) {
 		}
 	}
 }
+
+// TestNumbersByName: a mapping of names to numbers is read as such, and what is no
+// number, or out of its range, is told with its place.
+func TestNumbersByName(t *testing.T) {
+	const head = "version: 1\nmode: enforce\nprivacy:\n  profile: own\n  profiles:\n    - name: own\n      extends: gdpr-minimal\n      sure: "
+	for text, want := range map[string]string{
+		"{PERSON: 0.8, EMAIL: 1}": "", "{PERSON: high}": "must be a number", "{PERSON: 1.5}": "is 0 to 1", "{NOBODY: 0.5}": "not a type",
+		"{SECRET: 0.5}": "counts", "[0.5]": "must be a mapping", "{PERSON: {a: 1}}": "must be a single value",
+	} {
+		_, err := Parse("x.yaml", []byte(head+text+"\n"), nil)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

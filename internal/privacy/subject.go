@@ -75,6 +75,19 @@ func (p *Profile) About(server, tool string) (a About) {
 // Exists reports whether anything is said.
 func (a About) Exists() bool { return len(a.rules) > 0 }
 
+// May reports whether a member of that name can name somebody: a cheap question
+// before its path is written out.
+func (a About) May(name string) bool {
+	for _, r := range a.rules {
+		for _, p := range r.paths {
+			if last := p[len(p)-1]; last == name || last == "*" || last == "**" || last == element || strings.HasSuffix(name, "."+last) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Member returns the rule that a member's path is of, the first one that names
 // it: its place among the rules, and how far above the member's object the record
 // is. It is false for a member that names nobody.

@@ -76,8 +76,15 @@ func (w *census) message(m *wire.Message) {
 		w.walk(root)
 	}
 	for spot := range m.Spots() {
-		text, is := spot.Value.Text()
-		if begins := strings.TrimLeft(text, " \t\r\n"); !spot.Key && is && begins != "" && (begins[0] == '{' || begins[0] == '[') {
+		if spot.Key || spot.Value.Kind() != wire.String {
+			continue
+		}
+		raw := bytes.TrimLeft(spot.Value.Raw()[1:], " ")
+		if raw[0] != '{' && raw[0] != '[' && raw[0] != '\\' {
+			continue // a text that begins so is decoded, another one is not
+		}
+		text, _ := spot.Value.Text()
+		if begins := strings.TrimLeft(text, " \t\r\n"); begins != "" && (begins[0] == '{' || begins[0] == '[') {
 			w.text(spot, text)
 		}
 	}
@@ -130,7 +137,9 @@ func (w *census) walk(v wire.Value) {
 				w.path = append(w.path, '.')
 			}
 			w.path = append(w.path, m.Key...)
-			w.walk(below)
+			if k := below.Kind(); k == wire.Object || k == wire.Array || w.about.May(m.Key) {
+				w.walk(below)
+			}
 			w.path = w.path[:size]
 		}
 		w.above = w.above[:len(w.above)-1]

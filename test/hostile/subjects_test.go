@@ -3,6 +3,8 @@ package hostile
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -69,7 +71,14 @@ func TestC11ErasedSubjectStandsForNothing(t *testing.T) {
 	if !strings.Contains(dry, tokens[0][1:23]) || strings.Contains(dry, tokens[2][1:23]) || strings.Contains(dry, hers) {
 		t.Errorf("export: %s", dry)
 	}
-	said := w.Must("privacy", "subject", "erase", "--subject", "patient:4711", "--reason", "request of patient:4711", "--yes")
+	file := filepath.Join(t.TempDir(), "who")
+	if err := os.WriteFile(file, []byte("patient:4711\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := w.Try("privacy", "subject", "erase", "--subject-file", file, "--token", tokens[2], "--reason", "r", "--yes"); r.Code == 0 {
+		t.Errorf("two are named at once: %+v", r)
+	}
+	said := w.Must("privacy", "subject", "erase", "--subject-file", file, "--reason", "request of patient:4711", "--yes")
 	if strings.Contains(said, "4711") {
 		t.Errorf("the receipt names her: %s", said)
 	}
