@@ -1,6 +1,7 @@
 package protect
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -341,6 +342,65 @@ func withLuhn(digits string) string {
 		sum += n
 	}
 	return digits + string(rune('0'+(10-sum%10)%10))
+}
+
+// TestRestoreIntoJSON: a value with quotes in it stays one value where its
+// pseudonym stood in a text that is JSON.
+func TestRestoreIntoJSON(t *testing.T) {
+	const name = `Karla "x\",\"admin\":\"" Brandt`
+	for _, a := range []privacy.Action{privacy.Token, privacy.SIV} {
+		w := newBackWorld(t, reversible(a, false, "PERSON"), "token", "clear")
+		j := w.job(w.call(t, `{}`), w.c.Profile(), privacy.Client)
+		f := []finding{{typ: pii.Person, value: name, action: a}}
+		if err := w.replace(t.Context(), j, f); err != nil {
+			t.Fatal(err)
+		}
+		once := func(hidden string) any { return map[string]any{"to": []any{hidden, 1}, "n": nil} }
+		for depth := range 4 {
+			text, want := "see "+f[0].text, "see "+name
+			for range depth { // json.Marshal writes < as an escape
+				text, want = marshal(t, once(text)), marshal(t, once(want))
+			}
+			got, _ := parse(t, `{"jsonrpc":"2.0","id":1,"method":"x","params":`+w.sent(t, object("to", text))+`}`, wire.FromClient).Params().Get("to").Text()
+			if unmarshalled(t, got, depth) != unmarshalled(t, want, depth) {
+				t.Errorf("%s, %d deep: %s, not %s", a, depth, got, want)
+			}
+		}
+		torn := object("to", `run {"to":"`+f[0].text+`"}`)
+		if got := w.sent(t, torn); got != torn {
+			t.Errorf("%s: in quotes of a text: %s", a, got)
+		}
+		if got, want := w.sent(t, object("to", "{no JSON: "+f[0].text)), object("to", "{no JSON: "+name); got != want {
+			t.Errorf("%s: %s, not %s", a, got, want)
+		}
+	}
+}
+
+func marshal(t testing.TB, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// unmarshalled returns the text that lies in JSON inside JSON, and fails where
+// anything else lies there too.
+func unmarshalled(t testing.TB, text string, depth int) string {
+	t.Helper()
+	for range depth {
+		var v map[string]any
+		if err := json.Unmarshal([]byte(text), &v); err != nil || len(v) != 2 {
+			t.Fatalf("%s: %v", text, err)
+		}
+		list, _ := v["to"].([]any)
+		if len(list) != 2 {
+			t.Fatalf("%s", text)
+		}
+		text, _ = list[0].(string)
+	}
+	return text
 }
 
 // TestSafeHarborDrawsWhatASchemaDemands: where a schema leaves no room for a

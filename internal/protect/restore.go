@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"ostiary.dev/ostiary/internal/fault"
@@ -38,7 +37,9 @@ type holder struct {
 // part is one pseudonym: a token of the vault, or a text or number that carries
 // its value along.
 type part struct {
-	start, end int
+	start, end int // in the text, or in a string of the JSON that the text is
+	text       string
+	quoted     bool // there are quotes in the text around it
 	typ        pii.Type
 	token      string // of the vault
 	code       string // of SIV
@@ -75,24 +76,23 @@ func (s *Step) restore(ctx context.Context, j *job, m *wire.Message) (*wire.Mess
 
 // filled returns the JSON of a value with everything in it that was turned back.
 func (j *job) filled(h holder) (text []byte, changed bool) {
-	var b strings.Builder
-	last := 0
+	values := map[string]string{}
 	for _, p := range h.parts {
-		if p.value == "" || p.typ == pii.Secret {
+		if p.value == "" || p.typ == pii.Secret || p.breaks(p.value) {
 			j.x.Privacy.Unknown++
 			continue
 		}
-		b.WriteString(h.text[last:p.start])
-		b.WriteString(p.value)
-		last, changed = p.end, true
+		values[p.text] = p.value
 		j.x.Privacy.Restored++
 		j.count(p.typ, restored, 1)
 	}
-	b.WriteString(h.text[last:])
 	if h.value.Kind() == wire.Number {
-		return []byte(b.String()), changed
+		return []byte(values[h.text]), len(values) > 0
 	}
-	return wire.Quote(b.String()), changed
+	if whole, is := values[h.text]; is {
+		return wire.Quote(whole), true
+	}
+	return wire.Quote(fill(h.text, values, 0)), len(values) > 0
 }
 
 // resolve finds what the parts stand for: those that have rows in one call of the
@@ -189,7 +189,7 @@ func (s *Step) holders(j *job, arguments wire.Value) (holders []holder) {
 		if !is {
 			text = string(spot.Value.Raw())
 		}
-		h, found := holder{value: spot.Value, text: text}, candidates(text)
+		h, found := holder{value: spot.Value, text: text}, candidates(text, 0)
 		if len(found) == 0 && !digits {
 			continue
 		}
@@ -206,31 +206,13 @@ func (s *Step) holders(j *job, arguments wire.Value) (holders []holder) {
 			}
 		}
 		if typ, ok := j.p.Digits(w); ok && len(found) == 0 && privacy.Encryptable(typ, h.text) {
-			h.parts = append(h.parts, part{end: len(h.text), typ: typ})
+			h.parts = append(h.parts, part{text: h.text, typ: typ})
 		}
 		if len(h.parts) > 0 {
 			holders = append(holders, h)
 		}
 	}
 	return holders
-}
-
-// candidates returns the pseudonyms in a text, in order.
-func candidates(text string) (out []part) {
-	if strings.Contains(text, "<") {
-		for _, t := range vault.Find([]byte(text)) {
-			token := text[t[0]:t[1]]
-			out = append(out, part{start: t[0], end: t[1], typ: typeOf(token), token: token})
-		}
-	}
-	if strings.Contains(text, "~") {
-		for _, t := range privacy.Codes([]byte(text)) {
-			typ, code, _ := privacy.Code(text[t[0]:t[1]])
-			out = append(out, part{start: t[0], end: t[1], typ: typ, code: code})
-		}
-		slices.SortFunc(out, func(a, b part) int { return a.start - b.start })
-	}
-	return out
 }
 
 // typeOf returns the type that a pseudonym names.
