@@ -14,12 +14,13 @@ const (
 
 	// What is asked, in units of judgeScale: 0 is a probability of one half.
 	leastSure = -230 // of a name, so that it is reported at all
+	codeSure  = 250  // of a name in a text of code
 	certain   = 1000 // the margin of a name that its words alone prove
 )
 
 // loneSure is what is asked of one name at least in a text of several words, by kind:
 // most texts whose best name is doubtful have none.
-var loneSure = [4]int32{1: 90, 2: 70, 3: 130}
+var loneSure = [4]int32{1: 90, 2: 50, 3: 130}
 
 // candidate is a name proposed by the tagger: words i to j.
 type candidate struct {
@@ -40,6 +41,10 @@ func (r *run) judge(m *model, v *view, ws []word) {
 		return
 	}
 	t := surroundings(v.b, ws, r.found)
+	least := int32(leastSure)
+	if programLike(ws) {
+		least = codeSure
+	}
 	var buf [judgeMost]uint32
 	enough := false
 	for k := range r.found {
@@ -53,10 +58,40 @@ func (r *run) judge(m *model, v *view, ws []word) {
 		return
 	}
 	for k := range r.found {
-		if c := &r.found[k]; c.sure >= leastSure {
+		if c := &r.found[k]; c.sure >= least {
 			r.emitName(v, ws, c)
 		}
 	}
+}
+
+// programLike reports whether a text is a program: many of its words are braces,
+// signs of assignment, calls such as f(x), or members such as a.b.
+func programLike(ws []word) bool {
+	marks := 0
+	for i := 1; i < len(ws)-1; i++ {
+		w := &ws[i]
+		if w.shape != shPunct {
+			continue
+		}
+		joined, follows := ws[i-1].end == w.start && ws[i-1].shape != shPunct, ws[i+1].start == w.end
+		switch w.raw {
+		case '{', '}', '\\':
+			marks++
+		case ';', '=':
+			if !follows { // else it may be the query of an address
+				marks++
+			}
+		case '(', '[':
+			if joined {
+				marks++
+			}
+		case '.':
+			if joined && follows && ws[i+1].shape != shDigit {
+				marks++
+			}
+		}
+	}
+	return len(ws) >= 12 && 6*marks > len(ws)
 }
 
 // personal reports whether personal data of another kind was found in the text: then
