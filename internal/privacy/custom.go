@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"unicode"
 
 	"ostiary.dev/ostiary/internal/pii"
 )
@@ -99,6 +101,9 @@ func (c *compiler) own(key string, own Custom, w *whole) {
 		}
 		if text == "" || len(text) > maxWord {
 			c.add(at, "a value has 1 to %d bytes", maxWord)
+		}
+		if strings.ContainsAny(text, "\"\\") || strings.ContainsFunc(text, unicode.IsControl) {
+			c.add(at, "a value has no quotes, backslashes and control characters: it may stand in JSON inside a text")
 		}
 		if w.fixed == nil {
 			w.fixed = map[pii.Type]string{}

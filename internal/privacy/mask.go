@@ -30,7 +30,7 @@ func mask(s string) string {
 		case plain(c):
 			out.WriteString(c)
 			continue
-		case count <= keep:
+		case count <= keep && !marks(c):
 			out.WriteString(c)
 		default:
 			out.WriteByte('*')
@@ -39,6 +39,10 @@ func mask(s string) string {
 	}
 	return out.String()
 }
+
+// marks reports whether c would end a string, where the value stands in JSON inside a
+// text.
+func marks(c string) bool { return c == `"` || c == `\` || c < " " }
 
 // plain reports whether c says nothing by itself.
 func plain(c string) bool {

@@ -11,7 +11,7 @@ import (
 func TestPreview(t *testing.T) {
 	p := compiled(t, Config{Profile: "own", Year: func() int { return 2026 }, Profiles: map[string]Custom{"own": {Extends: "gdpr-minimal", Rules: []Rule{
 		{Types: []string{"CREDIT_CARD"}, Action: "mask"}, {Types: []string{"MAC_ADDRESS"}, Action: "flag"}, {Types: []string{"IBAN"}, Action: "replace"}},
-		Replace: map[string]string{"IBAN": `say "no"`}}}})
+		Replace: map[string]string{"IBAN": `say 'no'`}}}})
 	for _, c := range []struct {
 		zone     Zone
 		in, want string
@@ -23,7 +23,7 @@ func TestPreview(t *testing.T) {
 		{ZoneSealed, "jo@example.com", "jo@example.com", []pii.Type{pii.Email}},
 		{ZoneToken, "p23456789abcd@pseudonym.invalid", "p23456789abcd@pseudonym.invalid", nil},
 		{ZoneToken, `{"mail":"jo\u0040example.com","card":"4111 1111 1111 1111"}`, `{"mail":"<EMAIL_1>","card":"**** **** **** 1111"}`, nil},
-		{ZoneToken, `{"iban":"DE89370400440532013000","mac":"3c:22:fb:12:34:56"}`, `{"iban":"say \"no\"","mac":"3c:22:fb:12:34:56"}`, nil},
+		{ZoneToken, `{"iban":"DE89370400440532013000","mac":"3c:22:fb:12:34:56"}`, `{"iban":"say 'no'","mac":"3c:22:fb:12:34:56"}`, nil},
 		{ZoneToken, "", "", nil},
 	} {
 		got, err := p.Preview(Where{Toward: Client, Zone: c.zone}, c.in)

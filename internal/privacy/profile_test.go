@@ -395,3 +395,17 @@ func TestSure(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingEndsAString: what takes a value's place may stand in JSON inside a text,
+// where a quote of it would end the string.
+func TestNothingEndsAString(t *testing.T) {
+	for _, text := range []string{`the "number"`, `a\b`, "two\nlines"} {
+		_, err := Compile(Config{Profiles: map[string]Custom{"own": {Extends: "gdpr-minimal", Replace: map[string]string{"PHONE": text}}}})
+		if err == nil || !strings.Contains(err.Error(), "profiles.own.replace.PHONE: a value has no quotes") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if got := mask("Karla Brandt\"\\\n\""); strings.ContainsAny(got, "\"\\\n") {
+		t.Errorf("%q", got)
+	}
+}

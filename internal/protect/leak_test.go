@@ -264,6 +264,18 @@ func leaks(text string, c canary) bool {
 	return slices.ContainsFunc(readable(text, 7, nil), func(s string) bool { return strings.Contains(s, c.value) })
 }
 
+// torn returns a text inside a message that looks like JSON and is none, "" if there
+// is none.
+func torn(message string) string {
+	for _, s := range readable(message, 7, nil) {
+		s = strings.TrimSpace(s)
+		if (strings.HasPrefix(s, `{"`) && strings.HasSuffix(s, "}") || strings.HasPrefix(s, `["`) && strings.HasSuffix(s, "]")) && !json.Valid([]byte(s)) {
+			return s
+		}
+	}
+	return ""
+}
+
 // receivers are the built-in profiles with a zone that is not entitled.
 func receivers() (all []privacy.Config, zones []string) {
 	for _, profile := range []string{"secrets-only", "gdpr-minimal", "hipaa-safe-harbor"} {
@@ -305,6 +317,9 @@ func TestC07NoCanaryLeaves(t *testing.T) {
 					return
 				}
 				passed++
+				if bad := torn(got); bad != "" {
+					t.Fatalf("JSON inside is torn: %s\n%s\n-> %s", bad, body, got)
+				}
 				if !json.Valid([]byte(got)) || leaks(got, c) {
 					t.Fatalf("%s %q leaves\n%s\n-> %s", c.typ, c.value, body, got)
 				}
