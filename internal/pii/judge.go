@@ -20,7 +20,7 @@ const (
 
 // loneSure is what is asked of one name at least in a text of several words, by kind:
 // most texts whose best name is doubtful have none.
-var loneSure = [4]int32{1: 90, 2: 50, 3: 130}
+var loneSure = [4]int32{1: 80, 2: 50, 3: 130}
 
 // candidate is a name proposed by the tagger: words i to j.
 type candidate struct {

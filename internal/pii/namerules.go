@@ -49,17 +49,6 @@ func strange(b []byte, ws []word, i, j int) bool {
 	return true
 }
 
-// kindNamed reports whether the organisation that begins at word i has a legal form
-// or a word such as Bank in its name.
-func kindNamed(ws []word, ts []uint8, i int) bool {
-	for k := i + 1; k < len(ws) && (ts[k] == tagIOrg || k <= i+2); k++ {
-		if ws[k].gaz&gOrg != 0 && ws[k].shape != shLower {
-			return true
-		}
-	}
-	return false
-}
-
 // titled tags the word after a title as a person's name: "Mrs. Okafor".
 func titled(b []byte, ws []word, ts []uint8) {
 	for i := range ws {

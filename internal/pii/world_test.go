@@ -1,7 +1,6 @@
 package pii
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -121,7 +120,7 @@ func sample(rng *rand.Rand, rule numRule) string {
 			copy(d, []byte{1, 9, byte(rng.IntN(10)), byte(rng.IntN(10)), 0, byte(1 + rng.IntN(9)), 1})
 		}
 		if rule.check(d) {
-			return fmt.Sprintf("%s", digitsText(d))
+			return string(digitsText(d))
 		}
 	}
 	return ""
