@@ -5,8 +5,6 @@ import (
 	"unicode/utf8"
 )
 
-func encodeRune(dst []byte, r rune) int { return utf8.EncodeRune(dst, r) }
-
 // needsFold reports whether b has a character that fold would change. Latin
 // letters with accents, CJK, Thai and emoji are left alone.
 func needsFold(b []byte) bool {
