@@ -75,13 +75,15 @@ func newGazetteer(pairs []byte) *gazetteer {
 		}
 		g.add(h, binary.LittleEndian.Uint16(pairs[i*6+4:]))
 	}
-	for _, list := range []map[string]bool{streetBefore, noStreet, streetAfter, unitWords, units, directions, military, addressWords, titleWords, landWords, headWords, ofWords, nrpWords} {
+	for _, list := range []map[string]bool{streetBefore, noStreet, streetAfter, unitWords, units, directions, military, addressWords, titleWords, landWords, headWords, ofWords, nrpWords, peoples} {
 		for w := range list {
 			g.add(hashBytes([]byte(w)), gRule)
 		}
 	}
-	for w := range nrpWords {
-		g.add(hashBytes([]byte(w+"s")), gRule) // the plural, see groupWord
+	for _, list := range []map[string]bool{nrpWords, peoples} {
+		for w := range list {
+			g.add(hashBytes([]byte(w+"s")), gRule) // the plural, see groupWord
+		}
 	}
 	return g
 }

@@ -294,12 +294,19 @@ func named(ws []word, ts []uint8, i int) bool {
 
 // groupWord knows nationalities, religions and parties, also in the plural.
 func groupWord(w []byte) bool {
-	if nrpWords[string(w)] {
+	if nrpWords[string(w)] || peoples[string(w)] {
 		return true
 	}
 	n := len(w)
-	return n > 4 && w[n-1] == 's' && string(w) != "finns" && nrpWords[string(w[:n-1])]
+	return n > 4 && w[n-1] == 's' && string(w) != "finns" && (nrpWords[string(w[:n-1])] || peoples[string(w[:n-1])])
 }
+
+// peoples continues nrpWords; the templates of the training do not use these.
+var peoples = wordSet(`ecuadorean bruneian surinamese barbadian bahamian bahraini beninese bhutanese botswanan burkinabe burundian chadian comorian
+congolian djiboutian dominican timorese emirati fijian gabonese grenadian guyanese ivorian liechtensteiner luxembourger luxembourgish malagasy
+malawian maldivian malian marshallese mauritanian mauritian micronesian monegasque nauruan nigerien palauan papuan samoan sammarinese
+seychellois leonean lankan swazi tajik togolese tongan trinidadian turkmen tuvaluan vanuatuan vincentian kyrgyz kosovar englishman frenchman
+dutchman irishman scotsman welshman englishmen frenchmen dutchmen irishmen scotsmen zealander`)
 
 var nrpWords = wordSet(`afghan african albanian algerian american angolan arab argentinian argentine armenian asian australian austrian
 azerbaijani bangladeshi belarusian belgian bolivian bosnian brazilian british bulgarian burmese cambodian cameroonian canadian chilean
