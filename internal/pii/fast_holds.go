@@ -7,19 +7,14 @@ import (
 
 // What a look stops at. Each of these says no only where the scan finds nothing.
 
-// opens reports whether a vendor's token, a word that introduces a password, the
-// title of a key block or a hook's address begins at b[i].
+// opens reports whether a vendor's token, a word that introduces a password or the
+// title of a key block begins at b[i].
 func (l *look) opens(i int) bool {
 	b := l.b
 	if f, _ := l.vain.form(b, i); f != nil {
 		return true
 	}
-	for _, p := range hooks {
-		if hasPrefix(b[i:], p) {
-			return true
-		}
-	}
-	return l.vain.jwt(b, i) > i || introduces(b, i) || hasPrefix(b[i:], officeHook) || hasPrefix(b[i:], "BEGIN ") && i > 0 && b[i-1] == '-'
+	return l.vain.jwt(b, i) > i || introduces(b, i) || hasPrefix(b[i:], "BEGIN ") && i > 0 && b[i-1] == '-'
 }
 
 // wordHolds reports whether the word that begins at b[i] may be a secret, an
@@ -95,8 +90,10 @@ func (l *look) sign(i int) bool {
 	case '&':
 		_, n := entityAt(b, i)
 		return n > 0
-	case '+', '/':
+	case '+':
 		return signed(b, i)
+	case '/':
+		return signed(b, i) || hookHolds(b, i)
 	case '\\':
 		return l.escapeHolds(i)
 	}
@@ -200,6 +197,20 @@ func (l *look) names(i, depth int) bool {
 		return true
 	}
 	return n >= depth && l.key(b[i:i+n-depth]).hides()
+}
+
+// hookHolds reports whether the slash at i ends the host of a hook.
+func hookHolds(b []byte, i int) bool {
+	if i < 4 || string(b[i-4:i]) != ".com" {
+		return false
+	}
+	for _, p := range hooks {
+		host, path := p[:indexByte(p, '/')], p[indexByte(p, '/'):]
+		if bytes.HasSuffix(b[:i], []byte(host)) && hasPrefix(b[i:], path) {
+			return true
+		}
+	}
+	return false
 }
 
 // slashes counts the backslashes before b[i].

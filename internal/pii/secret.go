@@ -168,14 +168,14 @@ func (r *run) pem(v *view, i int) int {
 }
 
 // hooks are the addresses under which a path lets anybody write.
-var hooks = []string{"hooks.slack.com/services/", "hooks.slack.com/workflows/", "discord.com/api/webhooks/", "discordapp.com/api/webhooks/"}
+var hooks = []string{"hooks.slack.com/services/", "hooks.slack.com/workflows/", "discord.com/api/webhooks/", "discordapp.com/api/webhooks/", officeHook}
 
 const officeHook = "webhook.office.com/webhookb2/" // behind a tenant's name
 
 // hookSecret reports whether a URL without its scheme is a secret by itself.
 func hookSecret(b []byte) bool {
 	for _, p := range hooks {
-		if hasPrefix(b, p) && len(b) >= len(p)+30 {
+		if p != officeHook && hasPrefix(b, p) && len(b) >= len(p)+30 {
 			return true
 		}
 	}

@@ -244,7 +244,7 @@ func buildForms(text string) map[[2]byte][]secretForm {
 }
 
 // formStart is a bit set over hashes of the first three bytes of all prefixes of the
-// words that introduce a password, of a key block's title and of hooks. It is large, so that one token in a hundred
+// words that introduce a password, and of a key block's title. It is large, so that one token in a hundred
 // passes that has none of them.
 var formStart = func() (t [formBits / 64]uint64) {
 	set := func(a, b, c byte) {
@@ -263,9 +263,7 @@ var formStart = func() (t [formBits / 64]uint64) {
 		}
 	}
 	set('e', 'y', 'J')
-	for _, p := range append([]string{officeHook, "BEGIN"}, hooks...) {
-		set(p[0], p[1], p[2])
-	}
+	set('B', 'E', 'G')
 	for _, w := range []string{"pas", "ken", "con"} { // a password in prose
 		for k := range 8 {
 			fold := func(n int) byte { return w[n] &^ byte(k>>n&1<<5) }
