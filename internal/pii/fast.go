@@ -18,6 +18,9 @@ type look struct {
 	keys *keyCache // of the JSON's keys; nil before the first
 	vain vain
 	url  int // where the last URL ended
+
+	// Bits of how deep strings begin, and how deep escapes are none: see depths.
+	strings, broken int
 }
 
 // mayHoldSecret reports whether b has anything that the scan for secrets could
@@ -58,5 +61,5 @@ func (l *look) over() bool {
 		high = high || m.high
 		before, m = m.word>>63, next
 	}
-	return high && needsFold(b)
+	return high && needsFold(b) || l.broken&(l.strings|1) != 0
 }

@@ -50,12 +50,14 @@ func mayDecode(b []byte, i int) bool {
 	return ok && (textual(head) || gzipped(head))
 }
 
-// introduces reports whether a word for a password begins at b[i].
+// introduces reports whether a word for a password begins at b[i]. Accents fold away.
 func introduces(b []byte, i int) bool {
 	switch binary.LittleEndian.Uint32(b[i:]) & 0xdfdfdf {
 	case 'P' | 'A'<<8 | 'S'<<16, 'K' | 'E'<<8 | 'N'<<16, 'C' | 'O'<<8 | 'N'<<16:
 	default:
-		return false
+		if b[i+1]|b[i+2] < 0x80 {
+			return false
+		}
 	}
 	j := i
 	for j < len(b) && j-i <= 24 && isWord(b[j]) {
@@ -114,10 +116,27 @@ func (l *look) escapeHolds(i int) bool {
 	case '/':
 		return true
 	}
+	l.depths(i)
 	if i+2 == len(b) {
 		return false
 	}
 	return l.wordHolds(i+2) || b[i+1] == '"' && b[i+2] == ',' && nameHolds(b, i+2)
+}
+
+// depths notes how deep a string would begin at the quote behind the backslash at
+// i, or how deep an escape is none of JSON's. There the scan passes over the
+// backslash, and what stands around it is one word.
+func (l *look) depths(i int) {
+	c := l.b[i+1]
+	if indexByte(`\bfnrt`, c) >= 0 {
+		return
+	}
+	n := slashes(l.b, i) + 1
+	if c != '"' {
+		l.broken |= n & -n
+	} else if n&(n+1) == 0 {
+		l.strings |= n + 1
+	}
 }
 
 // signed reports whether the word before the sign at i may be the first of a run
@@ -128,10 +147,10 @@ func signed(b []byte, i int) bool {
 		j--
 		upper = upper || class[b[j]]&cUpper != 0
 	}
-	if i-j < 4 || i-j == longToken || !upper || j > 0 && (b[j-1] == '+' || b[j-1] == '/') {
+	if i-j < 4 || !upper || j > 0 && (b[j-1] == '+' || b[j-1] == '/') {
 		return false
 	}
-	return mayDecode(b, j) || j > 0 && b[j-1] == '\\' && mayDecode(b, j+1)
+	return i-j < longToken && mayDecode(b, j) || j > 0 && b[j-1] == '\\' && mayDecode(b, j+1)
 }
 
 // colon looks at the name before a colon: that of a member, or of an assignment
@@ -182,13 +201,13 @@ func (l *look) names(i, depth int) bool {
 		i++
 	}
 	if i+depth >= len(b) || b[i+depth] != '"' {
-		return false
+		return depth > 0 && i < len(b) && b[i] == '\\' // a tab or line's end before it
 	}
 	i += depth + 1
 	window := b[i:min(len(b), i+44+depth)]
 	n := bytes.IndexByte(window, '"')
 	if n < 0 {
-		return depth > 0 && bytes.IndexByte(window, '\\') >= 0 // else longer than a name
+		return bytes.IndexByte(window, '\\') >= 0 // else longer than a name
 	}
 	if slashes(b, i+n) != depth {
 		return true // a quote inside the name
@@ -265,6 +284,9 @@ func pairHolds(b []byte, i int) bool {
 	for k < len(b) && hostByte(b[k]) {
 		k++
 	}
+	if k-i > maxHost {
+		return true // the scan goes on inside the word
+	}
 	for n := k; n < len(b) && n-k < 3; n++ {
 		switch b[n] {
 		case '/', ':', '|', '\\':
@@ -277,8 +299,7 @@ func pairHolds(b []byte, i int) bool {
 	return false
 }
 
-// urlHolds reports whether the URL whose host begins at i may hold user info or a
-// hook's path.
+// urlHolds reports whether the URL whose host begins at i may hold user info.
 func (l *look) urlHolds(i int) bool {
 	b, k := l.b, i
 	if i < l.url {
@@ -290,6 +311,8 @@ func (l *look) urlHolds(i int) bool {
 		}
 		k++
 	}
-	l.url = k
-	return bytes.Contains(b[i:k], []byte("hook"))
+	if l.url = k; k-i == maxURL {
+		l.url -= 32 // the scan counts from the scheme
+	}
+	return false
 }

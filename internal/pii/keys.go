@@ -164,11 +164,12 @@ func quietEnd(w []byte) bool {
 }
 
 // keyCache remembers the keys of one scan: JSON repeats few of them. A key has
-// eight slots where it may be.
+// eight slots where it may be. What a key says is never written over, for it may
+// still be asked for: the key gives way to another alone (TestManyKeysHideNoPassword).
 type keyCache struct {
 	raw  [128][]byte
-	info [128]keyInfo
-	lost bool // what a key said has given way to another
+	info [128]*keyInfo
+	own  [128]keyInfo // of the first key in each slot
 }
 
 // keyCaches holds scratch memory between scans, and no key of them.
@@ -177,24 +178,26 @@ var keyCaches = sync.Pool{New: func() any { return new(keyCache) }}
 // giveBack forgets the keys, which belong to the text that was scanned.
 func (c *keyCache) giveBack() {
 	clear(c.raw[:])
-	c.lost = false
+	clear(c.info[:])
 	keyCaches.Put(c)
 }
 
 func (c *keyCache) get(raw []byte) *keyInfo {
-	i := hashKey(raw)
+	first := hashKey(raw)
+	i := first
 	for range 8 {
-		if c.raw[i] != nil && string(c.raw[i]) == string(raw) {
-			return &c.info[i]
-		}
 		if c.raw[i] == nil {
-			break
+			c.raw[i], c.info[i], c.own[i] = raw[:len(raw):len(raw)], &c.own[i], readKey(raw)
+			return c.info[i]
+		}
+		if string(c.raw[i]) == string(raw) {
+			return c.info[i]
 		}
 		i = (i + 1) & 127
 	}
-	c.lost = c.lost || c.raw[i] != nil
-	c.raw[i], c.info[i] = raw[:len(raw):len(raw)], readKey(raw)
-	return &c.info[i]
+	k := readKey(raw)
+	c.raw[first], c.info[first] = raw[:len(raw):len(raw)], &k
+	return &k
 }
 
 // hashKey mixes the length and both ends of a key.

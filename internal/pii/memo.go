@@ -32,10 +32,9 @@ const leastTable = 2 << 10
 var memos = sync.Pool{New: func() any { return new(memo) }}
 
 // cell returns the cell of a string, or nil if such strings are not remembered.
-// What a key says is known by its place, so nothing is remembered once a document
-// has had more keys than there are places.
+// What a key says is known by its place, which no other key gets in one scan.
 func (w *walker) cell(m *member, i, j int, kind strKind) *tableCell {
-	if w.r.cells == nil || w.v.layers > 0 || kind != 0 || m.named != nil || j-i < leastCell || j-i > mostCell || w.r.keys.lost {
+	if w.r.cells == nil || w.v.layers > 0 || kind != 0 || m.named != nil || j-i < leastCell || j-i > mostCell {
 		return nil
 	}
 	return &w.r.cells[hashCell(w.v.b[i:j])]

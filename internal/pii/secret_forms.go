@@ -244,8 +244,8 @@ func buildForms(text string) map[[2]byte][]secretForm {
 }
 
 // formStart is a bit set over hashes of the first three bytes of all prefixes of the
-// words that introduce a password, and of a key block's title. It is large, so that one token in a hundred
-// passes that has none of them.
+// words that introduce a password and of a key block's title. It is large, so that one
+// token in a hundred passes that has none of them.
 var formStart = func() (t [formBits / 64]uint64) {
 	set := func(a, b, c byte) {
 		x := hash3(uint32(a) | uint32(b)<<8 | uint32(c)<<16)
@@ -268,6 +268,12 @@ var formStart = func() (t [formBits / 64]uint64) {
 		for k := range 8 {
 			fold := func(n int) byte { return w[n] &^ byte(k>>n&1<<5) }
 			set(fold(0), fold(1), fold(2))
+			for high := byte(0xc3); high <= 0xc5; high++ { // Latin letters with accents
+				set(fold(0), fold(1), high)
+				for low := byte(0x80); low < 0xc0; low++ {
+					set(fold(0), high, low)
+				}
+			}
 		}
 	}
 	return t

@@ -16,6 +16,7 @@ type vain struct {
 const (
 	longRun  = 256 // in a shorter run of a token's bytes all prefixes are tried
 	maxHeads = 8   // beginnings inside one run, and values inside one, that are tried
+	maxBrief = 128 // a shorter value is as quickly read
 )
 
 // mayRun reports whether a run of base64 that begins at i is worth reading.
@@ -37,6 +38,9 @@ func (n *vain) mayValue(i int) bool { return i >= n.value || n.values < maxHeads
 // noSecret notes that the value from i to e is none.
 func (n *vain) noSecret(i, e int) {
 	n.read += e - i
+	if e-i < maxBrief && i < n.value {
+		return // it costs little, and a password may follow (TestBriefValuesHideNoPassword)
+	}
 	n.values++
 	if i >= n.value {
 		n.values = 1
