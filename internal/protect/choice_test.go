@@ -1,11 +1,13 @@
 package protect
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"ostiary.dev/ostiary/internal/privacy"
 	"ostiary.dev/ostiary/internal/registry"
+	"ostiary.dev/ostiary/internal/wire"
 )
 
 // weather is a tool that offers places, a person and an address for choice.
@@ -71,6 +73,44 @@ func TestChoicesOfADefinitionPass(t *testing.T) {
 	for _, hidden := range []string{mail, "Lindqvist", secret} {
 		if strings.Contains(got, hidden) {
 			t.Errorf("%s is shown: %s", hidden, got)
+		}
+	}
+}
+
+// TestC13NamesWithBrackets: no name of a member makes the way through a schema
+// endless, and none leads to the choices of another member.
+func TestC13NamesWithBrackets(t *testing.T) {
+	w := newWorld(t, privacy.Config{Profile: "gdpr-minimal"}, "token", "")
+	for _, name := range []string{"[x", "[", "[[", "a[", "a[*", "[*]x", "a.[", ".", "..", "", "]", ".[*].["} {
+		for _, form := range []string{`{%q:"` + mail + `"}`, `{"a":{%q:["` + mail + `"]}}`, `{%q:{%[1]q:"` + mail + `"}}`} {
+			if got := weatherCall(t, w, fmt.Sprintf(form, name)); strings.Contains(got, mail) {
+				t.Errorf("%q: %s", name, got)
+			}
+		}
+	}
+	shape := shapes{parse(t, `{"jsonrpc":"2.0","id":1,"result":`+weather+`}`, wire.FromServer).Result().Get("inputSchema"), "params.arguments"}
+	for path, want := range map[string]bool{"params.arguments.location": true, "params.argumentslocation": false, "params.arguments[location": false, "params.argumentsX.location": false} {
+		f := finding{path: path, value: "Chicago", whole: true}
+		if shape.offers(&f) != want {
+			t.Errorf("%s: offered is %v", path, !want)
+		}
+	}
+}
+
+// TestOnlyASchemaLists: what is named as the parts of a schema are, but stands in
+// none, offers nothing.
+func TestOnlyASchemaLists(t *testing.T) {
+	for path, want := range map[string]bool{
+		"result.tools[*].inputSchema.properties.city.enum[*]":       true,
+		"result.tools[*].outputSchema.properties.city.default":      true,
+		"result.tools[*].annotations.inputSchema.enum[*]":           false,
+		"result.resources[*]._meta.inputSchema.default":             false,
+		"result.structuredContent.inputSchema.enum[*]":              false,
+		"result.tools[*].inputSchema.properties.city.description":   false,
+		"error.data.result.tools[*].inputSchema.properties.a.const": false,
+	} {
+		if listed(path) != want {
+			t.Errorf("%s: listed is %v", path, !want)
 		}
 	}
 }

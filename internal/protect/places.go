@@ -45,7 +45,7 @@ func opaque(path string) bool {
 // listed reports whether a value in a definition is one of those that a member of
 // a schema may have.
 func listed(path string) bool {
-	if !strings.Contains(path, "nputSchema.") && !strings.Contains(path, "utputSchema.") {
+	if !strings.HasPrefix(path, "result.tools[*].inputSchema.") && !strings.HasPrefix(path, "result.tools[*].outputSchema.") {
 		return false
 	}
 	return strings.HasSuffix(path, ".enum[*]") || strings.HasSuffix(path, ".const") || strings.HasSuffix(path, ".default")

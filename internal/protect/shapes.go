@@ -55,7 +55,9 @@ func (s shapes) at(f *finding) privacy.Schema {
 	return out
 }
 
-// node returns the part of the schema that a finding's whole value must fit.
+// node returns the part of the schema that a finding's whole value must fit. Each
+// round takes something from the path, whatever names the sender chose
+// (TestC13NamesWithBrackets).
 func (s shapes) node(f *finding) (wire.Value, bool) {
 	rest, ok := strings.CutPrefix(f.path, s.head)
 	if !ok || !s.root.Exists() || f.key || !f.whole {
@@ -67,7 +69,10 @@ func (s shapes) node(f *finding) (wire.Value, bool) {
 			v, rest = v.Get("items"), after
 			continue
 		}
-		name := strings.TrimPrefix(rest, ".")
+		name, is := strings.CutPrefix(rest, ".")
+		if !is { // a member whose name has a bracket, or that begins as the head does
+			return wire.Value{}, false
+		}
 		end := strings.IndexAny(name, ".[")
 		if end < 0 {
 			end = len(name)
