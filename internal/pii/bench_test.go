@@ -2,6 +2,7 @@ package pii
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -23,12 +24,12 @@ func cleanJSON(n int) []byte {
 			b.WriteByte(',')
 		}
 		what := subjects[rng.IntN(len(subjects))] + " " + objects[rng.IntN(len(objects))]
-		fmt.Fprintf(&b, `{"id":8%08d,"node_id":"MDU6SXNz%08x","title":"%s","state":"open","comments":%d,`+
+		fmt.Fprintf(&b, `{"id":8%08d,"node_id":"%s","title":"%s","state":"open","comments":%d,`+
 			`"labels":["bug","needs triage"],"html_url":"https://code.example.com/acme/widget/issues/%d","created_at":"2026-%02d-%02dT12:%02d:44Z",`+
-			`"sha":"%040x","path":"internal/parser/array.go","size":%d,"score":0.%03d,"draft":false,`+
+			`"sha":"%016x%024x","path":"internal/parser/array.go","size":%d,"score":0.%03d,"draft":false,`+
 			`"trace_id":"%032x","body":"%s when two brackets follow each other, see the log of run %d below"}`,
-			rng.IntN(1e8), rng.Uint32()>>4, what, rng.IntN(90), rng.IntN(1e5), rng.IntN(12)+1, rng.IntN(28)+1, rng.IntN(60),
-			rng.Uint64(), rng.IntN(1e6), rng.IntN(1000), rng.Uint64(), what, rng.IntN(1e4))
+			rng.IntN(1e8), base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "05:Issue%d", rng.IntN(1e9))), what, rng.IntN(90), rng.IntN(1e5), rng.IntN(12)+1, rng.IntN(28)+1, rng.IntN(60),
+			rng.Uint64(), rng.Uint64(), rng.IntN(1e6), rng.IntN(1000), rng.Uint64(), what, rng.IntN(1e4))
 	}
 	b.WriteString(`]}`)
 	return b.Bytes()

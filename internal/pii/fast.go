@@ -1,6 +1,9 @@
 package pii
 
-import "math/bits"
+import (
+	"bytes"
+	"math/bits"
+)
 
 // The way past clean text: a profile of secrets alone is switched on everywhere,
 // and most messages hold none. mayHoldSecret looks at a text once, as it is written
@@ -14,10 +17,11 @@ const longToken = 16
 // strings too: a letter after a backslash may stand for a line's end, and then the
 // word begins behind it.
 type look struct {
-	b    []byte
-	keys *keyCache // of the JSON's keys; nil before the first
-	vain vain
-	url  int // where the last URL ended
+	b     []byte
+	keys  *keyCache // of the JSON's keys; nil before the first
+	vain  vain
+	url   int // where the last URL ended
+	depth int // encodings undone: what is deeper is a text with quotes of its own
 
 	// Bits of how deep strings begin, and how deep escapes are none: see depths.
 	strings, broken int
@@ -27,6 +31,15 @@ type look struct {
 // find. b is one JSON value, or a string's inside as it is written.
 func mayHoldSecret(b []byte) bool {
 	l := look{b: b}
+	return l.all()
+}
+
+// all looks over all of the text. In one that was decoded no backslash tells a
+// quote of the text's own from one that ends a member.
+func (l *look) all() bool {
+	if l.depth > 0 && bytes.Contains(l.b, []byte(`",`)) {
+		return true
+	}
 	holds := l.over()
 	if l.keys != nil {
 		l.keys.giveBack()
@@ -49,7 +62,7 @@ func (l *look) over() bool {
 			}
 		}
 		for s := starts & runs(m.word, next.word); s != 0; s &= s - 1 {
-			if mayDecode(b, base+bits.TrailingZeros64(s)) {
+			if l.runHolds(base + bits.TrailingZeros64(s)) {
 				return true
 			}
 		}

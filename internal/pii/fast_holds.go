@@ -25,25 +25,42 @@ func (l *look) wordHolds(i int) bool {
 	for j < len(b) && j-i < longToken && isWord(b[j]) {
 		j++
 	}
-	return j > i && (prefixStart(b, i) && l.opens(i) || j-i == longToken && mayDecode(b, i))
+	return j > i && (prefixStart(b, i) && l.opens(i) || j-i == longToken && l.runHolds(i))
+}
+
+// runHolds reports whether the run at b[i] is base64 or hex of a text that may hold
+// a secret. What is not judged here is left to the scan: compressed data, hex, what
+// is too deep, and a run that began so before.
+func (l *look) runHolds(i int) bool {
+	if !mayDecode(l.b, i) {
+		return false
+	}
+	k := runEnd(l.b, i, maxEncoded)
+	t := l.b[i:k]
+	if l.depth == maxLayers || k-i == maxEncoded || i < l.vain.run || allHex(t) {
+		return true
+	}
+	l.vain.misled(i, k)
+	out, ok := decode64(t, make([]byte, 0, len(t)*3/4))
+	if !ok || !gzipped(out) && !textual(out) {
+		return false
+	}
+	if gzipped(out) {
+		return true
+	}
+	inner := look{b: out, depth: l.depth + 1}
+	return inner.all()
 }
 
 // mayDecode reports whether the run at b[i] may be base64 or hex of a text. It is
 // what encoded asks before it decodes.
 func mayDecode(b []byte, i int) bool {
-	k := i
-	for k < len(b) && k-i < 65 && encodedByte(b[k]) {
-		k++
-	}
-	t := b[i:k]
+	t := b[i:runEnd(b, i, 65)]
 	if len(t) < longToken {
 		return false
 	}
-	if len(t) <= 64 && len(t)%2 == 0 && allHex(t) {
-		return !hexBinary(t)
-	}
-	if len(t) > 64 && allHex(t) {
-		return true
+	if allHex(t) {
+		return len(t) > 64 || len(t)%2 == 0 && !hexBinary(t)
 	}
 	var buf [longToken]byte
 	head, ok := decode64(t[:longToken], buf[:0])
@@ -93,9 +110,9 @@ func (l *look) sign(i int) bool {
 		_, n := entityAt(b, i)
 		return n > 0
 	case '+':
-		return signed(b, i)
+		return l.signed(i)
 	case '/':
-		return signed(b, i) || hookHolds(b, i)
+		return l.signed(i) || hookHolds(b, i)
 	case '\\':
 		return l.escapeHolds(i)
 	}
@@ -141,7 +158,8 @@ func (l *look) depths(i int) {
 
 // signed reports whether the word before the sign at i may be the first of a run
 // of base64.
-func signed(b []byte, i int) bool {
+func (l *look) signed(i int) bool {
+	b := l.b
 	j, upper := i, false
 	for j > 0 && i-j < longToken && isWord(b[j-1]) {
 		j--
@@ -150,7 +168,7 @@ func signed(b []byte, i int) bool {
 	if i-j < 4 || !upper || j > 0 && (b[j-1] == '+' || b[j-1] == '/') {
 		return false
 	}
-	return i-j < longToken && mayDecode(b, j) || j > 0 && b[j-1] == '\\' && mayDecode(b, j+1)
+	return i-j < longToken && l.runHolds(j) || j > 0 && b[j-1] == '\\' && l.runHolds(j+1)
 }
 
 // colon looks at the name before a colon: that of a member, or of an assignment
@@ -166,7 +184,7 @@ func (l *look) colon(i int) bool {
 	if q < 1 || b[q] != '"' {
 		return nameHolds(b, i)
 	}
-	return l.member(q, i) || b[q-1] == '\\' && nameHolds(b, i)
+	return l.member(q, i) || (l.depth > 0 || b[q-1] == '\\') && nameHolds(b, i)
 }
 
 // member looks at the key whose closing quote is at q, and at the value behind the

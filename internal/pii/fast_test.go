@@ -1,6 +1,8 @@
 package pii
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -45,7 +47,8 @@ func quotings(text string) []string {
 	}
 	html := string(quoted[1 : len(quoted)-1]) // with \u003c for "<"
 	plain := strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(html)
-	return []string{html, plain, strings.ReplaceAll(plain, "/", `\/`), strings.ReplaceAll(plain, " ", `\t`)}
+	return []string{html, plain, strings.ReplaceAll(plain, "/", `\/`), strings.ReplaceAll(plain, " ", `\t`),
+		base64.StdEncoding.EncodeToString([]byte(text)), "see " + base64.RawURLEncoding.EncodeToString([]byte(text)) + " there", hex.EncodeToString([]byte(text))}
 }
 
 // secretPieces are what secrets and their surroundings are made of.

@@ -228,9 +228,9 @@ const maxStarts = 4
 // number tries every reading of the digit group at b[i] and returns its end, or
 // i where nothing was found.
 func (r *run) number(v *view, i int) int {
-	var g num
-	var e ends
-	readNumber(v.b, i, &g, &e)
+	g, e := &r.num, ends{}
+	*g = num{}
+	readNumber(v.b, i, g, &e)
 	if i < r.groupEnd {
 		if r.starts++; r.starts > maxStarts {
 			return i
@@ -252,7 +252,7 @@ func (r *run) number(v *view, i int) int {
 		} else if !closing(v.b, j) {
 			continue
 		}
-		if r.numeric(v, i, j, &g) {
+		if r.numeric(v, i, j, g) {
 			return j
 		}
 	}
