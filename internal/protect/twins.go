@@ -47,8 +47,12 @@ func (j *job) twins(m *wire.Message, found []finding) []finding {
 			if at = w.next(raw, at, stop); at == stop {
 				continue
 			}
-			f, size := w.at(raw, at)
-			if size == 0 || i < len(known) && known[i].start < at+size {
+			upTo := len(raw)
+			if i < len(known) {
+				upTo = min(upTo, known[i].start)
+			}
+			f, size := w.at(raw, at, upTo)
+			if size == 0 {
 				at = nextStart(raw, at)
 				continue
 			}
@@ -74,9 +78,13 @@ func (j *job) twins(m *wire.Message, found []finding) []finding {
 }
 
 // nextStart returns the next place after at where something may begin that is not
-// a part of a longer word. The letter of an escape is no part of the word after it.
+// a part of a longer word. What an escape is written with is no part of the word
+// after it.
 func nextStart(raw []byte, at int) int {
 	if at > 0 && raw[at-1] == '\\' {
+		if _, n := byNumber(raw, at-1); n > 0 && at-1+n < len(raw) {
+			return at - 1 + n
+		}
 		return at + 1
 	}
 	for plain[raw[at]] {
@@ -111,9 +119,10 @@ type needle struct {
 }
 
 // newWanted takes up the values that something was put in the place of. A value
-// is looked for as it stands, and as it stands in JSON inside a string.
+// is looked for as it stands, and as servers write it in JSON and in JSON inside a
+// string.
 func newWanted(raw []byte, found []finding) *wanted {
-	w := &wanted{}
+	w, in, forms := &wanted{}, stylesIn(raw), 0
 	for i := range found {
 		f := &found[i]
 		if f.end-f.start < leastTwin {
@@ -121,12 +130,14 @@ func newWanted(raw []byte, found []finding) *wanted {
 		}
 		stands := raw[f.start:f.end]
 		w.add(stands, f)
-		if once := wire.Quote(f.value); !bytes.Equal(once[1:len(once)-1], stands) {
-			w.add(once[1:len(once)-1], f)
+		plain, styled := written(f.value, string(stands), in)
+		if forms += len(styled); forms <= mostForms {
+			plain = append(plain, styled...)
 		}
-		if bytes.ContainsAny(stands, "\\\"") {
-			twice := wire.Quote(string(stands))
-			w.add(twice[1:len(twice)-1], f)
+		for _, form := range plain {
+			if form != string(stands) {
+				w.add([]byte(form), f)
+			}
 		}
 	}
 	slices.SortStableFunc(w.needles, func(a, b needle) int { return bytes.Compare(a.bytes, b.bytes) })
@@ -167,17 +178,18 @@ func (w *wanted) next(raw []byte, at, stop int) int {
 	return stop
 }
 
-// at returns the finding whose value begins at raw[i], the longest first, and
-// the value's size there; 0 if there is none. All needles that the text begins with
-// are the last one that is not behind it in order, or stand inside that.
-func (w *wanted) at(raw []byte, i int) (*finding, int) {
+// at returns the finding whose value begins at raw[i] and ends at most at upTo, the
+// longest first, and the value's size there; 0 if there is none. All needles that
+// the text begins with are the last one that is not behind it in order, or stand
+// inside that.
+func (w *wanted) at(raw []byte, i, upTo int) (*finding, int) {
 	k, exact := slices.BinarySearchFunc(w.needles, raw[i:], func(n needle, text []byte) int { return bytes.Compare(n.bytes, text) })
 	if !exact {
 		k--
 	}
 	for k >= 0 {
 		n := &w.needles[k]
-		if bytes.HasPrefix(raw[i:], n.bytes) && alone(raw, i, i+len(n.bytes)) {
+		if bytes.HasPrefix(raw[i:upTo], n.bytes) && alone(raw, i, i+len(n.bytes)) {
 			return n.f, len(n.bytes)
 		}
 		k = n.inner
@@ -193,6 +205,18 @@ func alone(raw []byte, i, j int) bool {
 	after, _ := utf8.DecodeRune(raw[j:])
 	if i >= 2 && raw[i-2] == '\\' {
 		before = ' ' // the letter of an escape
+	}
+	next := j
+	for next+1 < len(raw) && raw[next] == '\\' && raw[next+1] == '\\' {
+		next++
+	}
+	for _, c := range [...]struct {
+		r  *rune
+		at int
+	}{{&before, i - 6}, {&first, i}, {&last, j - 6}, {&after, next}} {
+		if r, n := byNumber(raw, c.at); n > 0 {
+			*c.r = r
+		}
 	}
 	return !(word(before) && word(first)) && !(word(last) && word(after))
 }
