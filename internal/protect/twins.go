@@ -197,8 +197,12 @@ func (w *wanted) at(raw []byte, i, upTo int) (*finding, int) {
 	return nil, 0
 }
 
-// alone reports whether raw[i:j] is not a part of a longer word.
+// alone reports whether raw[i:j] is not a part of a longer word, nor begins inside an
+// escape, which cannot be parted.
 func alone(raw []byte, i, j int) bool {
+	if escapes(raw, i) {
+		return false
+	}
 	before, _ := utf8.DecodeLastRune(raw[:i])
 	first, _ := utf8.DecodeRune(raw[i:j])
 	last, _ := utf8.DecodeLastRune(raw[i:j])
@@ -219,6 +223,15 @@ func alone(raw []byte, i, j int) bool {
 		}
 	}
 	return !(word(before) && word(first)) && !(word(last) && word(after))
+}
+
+// escapes reports whether the backslashes before raw[i] make an escape of it.
+func escapes(raw []byte, i int) bool {
+	n := 0
+	for n < i && n < 64 && raw[i-n-1] == '\\' {
+		n++
+	}
+	return n%2 == 1
 }
 
 func word(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"ostiary.dev/ostiary/internal/privacy"
 )
 
 // writtenForms has a value a line and a text that holds it as the libraries of
@@ -57,6 +59,19 @@ func TestTwinsStandAlone(t *testing.T) {
 		}
 		if found != want {
 			t.Errorf("%s: found is %v", text, found)
+		}
+	}
+}
+
+// TestTwinPartsNoEscape: a value that begins with the letter of an escape is not
+// taken for one that begins there, which would refuse the whole message.
+func TestTwinPartsNoEscape(t *testing.T) {
+	w := newWorld(t, privacy.Config{Profile: "gdpr-minimal"}, "token", "")
+	for value, text := range map[string]string{"nadiaWer9": `x\nadiaWer9 y`, "u0020Wer9": `x\u0020Wer9 y`} {
+		x := w.ask(t, "tools/call", `{"name":"find","arguments":{}}`)
+		got, err := w.answered(t, x, result(`"structuredContent":{"user password":"`+value+`"},"content":[{"type":"text","text":"`+text+`, `+value+`"}]`))
+		if err != nil || strings.Contains(got, `"`+value) || strings.Contains(got, " "+value) || !strings.Contains(got, text) {
+			t.Errorf("%s: %s %v", value, got, err)
 		}
 	}
 }
