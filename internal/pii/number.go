@@ -228,7 +228,10 @@ const maxStarts = 4
 // number tries every reading of the digit group at b[i] and returns its end, or
 // i where nothing was found.
 func (r *run) number(v *view, i int) int {
-	g, e := &r.num, ends{}
+	if r.num == nil {
+		r.num = new(num)
+	}
+	g, e := r.num, ends{}
 	*g = num{}
 	readNumber(v.b, i, g, &e)
 	if i < r.groupEnd {

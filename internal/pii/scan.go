@@ -109,7 +109,7 @@ type run struct {
 	groupEnd int         // where the last group of several runs ended, in the current view
 	seen     uint8       // encodings noted by the scan of the current view
 	vain     vain        // what was read in vain in the current view
-	num      num         // scratch of number
+	num      *num        // scratch of number, made when there is one
 }
 
 func (r *run) want(t typeSet) bool { return r.s.want&t != 0 }
