@@ -13,7 +13,11 @@ import (
 
 // cleanJSON is about n bytes of tool results in which nothing personal stands. No
 // two items are the same, but some of their cells are, as in tables.
-func cleanJSON(n int) []byte {
+func cleanJSON(n int) []byte { return issues(n, 1000) }
+
+// issues is about n bytes of a list of issues. Their numbers are below most: from a
+// million on, an identifier is long enough to be read as base64 of a text, which it is.
+func issues(n, most int) []byte {
 	rng := rand.New(rand.NewPCG(7, 11))
 	subjects := strings.Split("parser fails on|lexer returns early for|printer drops|cache keeps|walker skips", "|")
 	objects := strings.Split("nested arrays|empty objects|long numbers|stray commas|deep trees|escaped quotes|wide tables", "|")
@@ -28,7 +32,7 @@ func cleanJSON(n int) []byte {
 			`"labels":["bug","needs triage"],"html_url":"https://code.example.com/acme/widget/issues/%d","created_at":"2026-%02d-%02dT12:%02d:44Z",`+
 			`"sha":"%016x%024x","path":"internal/parser/array.go","size":%d,"score":0.%03d,"draft":false,`+
 			`"trace_id":"%032x","body":"%s when two brackets follow each other, see the log of run %d below"}`,
-			rng.IntN(1e8), base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "05:Issue%d", rng.IntN(1e9))), what, rng.IntN(90), rng.IntN(1e5), rng.IntN(12)+1, rng.IntN(28)+1, rng.IntN(60),
+			rng.IntN(1e8), base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "05:Issue%d", rng.IntN(most))), what, rng.IntN(90), rng.IntN(1e5), rng.IntN(12)+1, rng.IntN(28)+1, rng.IntN(60),
 			rng.Uint64(), rng.Uint64(), rng.IntN(1e6), rng.IntN(1000), rng.Uint64(), what, rng.IntN(1e4))
 	}
 	b.WriteString(`]}`)
@@ -57,6 +61,7 @@ func BenchmarkJSON64K(b *testing.B) {
 	b.Run("secrets", func(b *testing.B) { benchScan(b, Config{Types: []Type{Secret}}, text) })
 	b.Run("all-but-names", func(b *testing.B) { benchScan(b, Config{Types: allButNames()}, text) })
 	b.Run("all", func(b *testing.B) { benchScan(b, Config{All: true}, text) })
+	b.Run("all-base64", func(b *testing.B) { benchScan(b, Config{All: true}, issues(64<<10, 1e9)) })
 }
 
 // BenchmarkJSON10K is the 10 KB message of the latency target.

@@ -4,11 +4,39 @@ package pii
 // scheme any label of letters will do.
 var bareTLD = map[string]bool{"com": true, "org": true, "net": true, "edu": true, "gov": true}
 
-func localByte(c byte) bool {
-	return isAlnum(c) || c == '.' || c == '_' || c == '%' || c == '+' || c == '-' || c == '\'' || c >= 0x80
-}
+func localByte(c byte) bool { return byteKinds[c]&kLocal != 0 }
 
-func hostByte(c byte) bool { return isAlnum(c) || c == '.' || c == '-' || c >= 0x80 }
+func hostByte(c byte) bool { return byteKinds[c]&kHost != 0 }
+
+func urlByte(c byte) bool { return byteKinds[c]&kURL != 0 }
+
+// Kinds of bytes: of an address before and behind its sign, of a URL, and of hex
+// or base64 in either alphabet.
+const (
+	kLocal = 1 << iota
+	kHost
+	kURL
+	kEncoded
+)
+
+var byteKinds = func() (t [256]uint8) {
+	for i := range t {
+		c := byte(i)
+		if isAlnum(c) || indexByte("._%+-'", c) >= 0 || c >= 0x80 {
+			t[i] |= kLocal
+		}
+		if isAlnum(c) || c == '.' || c == '-' || c >= 0x80 {
+			t[i] |= kHost
+		}
+		if c > ' ' && indexByte("\"<>\\^`{|}", c) < 0 {
+			t[i] |= kURL
+		}
+		if isAlnum(c) || indexByte("+/-_=", c) >= 0 {
+			t[i] |= kEncoded
+		}
+	}
+	return t
+}()
 
 const (
 	maxLocal = 64  // RFC 5321 section 4.5.3.1.1
@@ -67,10 +95,6 @@ func letters(b []byte) bool {
 		}
 	}
 	return len(b) > 0
-}
-
-func urlByte(c byte) bool {
-	return c > ' ' && c != '"' && c != '<' && c != '>' && c != '\\' && c != '^' && c != '`' && c != '{' && c != '|' && c != '}'
 }
 
 // url handles "://" at i: the scheme before it, the rest after it, and a

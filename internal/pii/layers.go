@@ -97,9 +97,7 @@ func runEnd(b []byte, i, most int) int {
 }
 
 // encodedByte reports whether c may stand in hex or in base64 of either alphabet.
-func encodedByte(c byte) bool {
-	return isAlnum(c) || c == '+' || c == '/' || c == '-' || c == '_' || c == '='
-}
+func encodedByte(c byte) bool { return byteKinds[c]&kEncoded != 0 }
 
 // hexBinary reports whether hex digits stand for bytes that no text has: most
 // hashes do, and then nothing need be decoded.
