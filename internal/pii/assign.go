@@ -273,5 +273,5 @@ func placeholder(b []byte) bool {
 			return true
 		}
 	}
-	return containsFold(b, "${") || containsFold(b, "{{") || containsFold(b, "EXAMPLEKEY")
+	return contains(b, "${") || contains(b, "{{") || contains(b, "EXAMPLEKEY")
 }

@@ -1,5 +1,7 @@
 package pii
 
+import "bytes"
+
 // ctxSet is a set of context groups: what a word near a value, or the key above
 // it, says the value is.
 type ctxSet [2]uint64
@@ -347,7 +349,7 @@ func (n *nearby) look(v *view, i, j int) {
 
 func (n *nearby) scripts(b []byte) {
 	for i := range native {
-		if containsFold(b, native[i].text) {
+		if contains(b, native[i].text) {
 			n.add(native[i].c, 10)
 		}
 	}
@@ -466,11 +468,4 @@ const (
 		"lllnnnnnnnnnoooooooorrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs"
 )
 
-func containsFold(b []byte, s string) bool {
-	for i := 0; i+len(s) <= len(b); i++ {
-		if b[i] == s[0] && string(b[i:i+len(s)]) == s {
-			return true
-		}
-	}
-	return false
-}
+func contains(b []byte, s string) bool { return bytes.Contains(b, []byte(s)) }

@@ -238,12 +238,12 @@ func (l *look) names(i, depth int) bool {
 
 // hookHolds reports whether the slash at i ends the host of a hook.
 func hookHolds(b []byte, i int) bool {
-	if i < 4 || string(b[i-4:i]) != ".com" {
+	if i < 4 || b[i-4] != '.' || b[i-1]|0x20 != 'm' {
 		return false
 	}
 	for _, p := range hooks {
-		host, path := p[:indexByte(p, '/')], p[indexByte(p, '/'):]
-		if bytes.HasSuffix(b[:i], []byte(host)) && hasPrefix(b[i:], path) {
+		at := i - indexByte(p, '/')
+		if at >= 0 && at+len(p) <= len(b) && bytes.EqualFold(b[at:at+len(p)], []byte(p)) {
 			return true
 		}
 	}

@@ -220,7 +220,7 @@ func TestHookWithoutScheme(t *testing.T) {
 		if !strings.Contains(p, "hook") {
 			continue
 		}
-		for _, text := range []string{p, "https://" + p, "post to " + p + " now", "é" + p} {
+		for _, text := range []string{p, "https://" + p, "post to " + p + " now", "é" + p, "https://" + strings.ToUpper(p[:24]) + p[24:]} {
 			if found := s.ScanJSON(fmt.Appendf(nil, `{"note":%q}`, text)); len(found) != 1 {
 				t.Errorf("%s: %v", text, found)
 			}

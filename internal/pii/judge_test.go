@@ -50,7 +50,7 @@ func TestPlainStreets(t *testing.T) {
 	} {
 		found := false
 		for _, x := range s.Scan([]byte(text)) {
-			found = found || len(text) >= x.End && containsFold([]byte(text[x.Start:x.End]), want)
+			found = found || len(text) >= x.End && contains([]byte(text[x.Start:x.End]), want)
 		}
 		if !found {
 			t.Errorf("%q: %q not found", text, want)

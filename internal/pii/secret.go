@@ -1,5 +1,7 @@
 package pii
 
+import "bytes"
+
 const maxSecret = 4096 // bytes of one token
 
 // prefixed matches the token that begins at b[i] with the vendors' forms; j is
@@ -147,7 +149,7 @@ func (r *run) pem(v *view, i int) int {
 	for k < len(b) && k-head < 40 && b[k] != '-' {
 		k++
 	}
-	if !hasPrefix(b[k:], "-----") || !containsFold(b[head:k], "PRIVATE KEY") {
+	if !hasPrefix(b[k:], "-----") || !contains(b[head:k], "PRIVATE KEY") {
 		return i
 	}
 	for e := k + 5; e < len(b); e++ {
@@ -175,9 +177,9 @@ const officeHook = "webhook.office.com/webhookb2/" // behind a tenant's name
 // hookSecret reports whether a URL without its scheme is a secret by itself.
 func hookSecret(b []byte) bool {
 	for _, p := range hooks {
-		if p != officeHook && hasPrefix(b, p) && len(b) >= len(p)+30 {
+		if p != officeHook && len(b) >= len(p)+30 && bytes.EqualFold(b[:len(p)], []byte(p)) {
 			return true
 		}
 	}
-	return containsFold(b[:min(len(b), 64)], "."+officeHook) && len(b) > 80
+	return len(b) > 80 && contains(bytes.ToLower(b[:64]), "."+officeHook)
 }

@@ -110,7 +110,7 @@ func (n *vain) jwt(b []byte, i int) int {
 		return i
 	}
 	head, ok := decode64(b[i:at[0]], nil)
-	if !ok || len(head) == 0 || head[0] != '{' || !containsFold(head, `"alg"`) && !containsFold(head, `"typ"`) && !containsFold(head, `"enc"`) {
+	if !ok || len(head) == 0 || head[0] != '{' || !contains(head, `"alg"`) && !contains(head, `"typ"`) && !contains(head, `"enc"`) {
 		return i
 	}
 	return k
