@@ -23,6 +23,9 @@ type look struct {
 	url   int // where the last URL ended
 	depth int // encodings undone: what is deeper is a text with quotes of its own
 
+	follows [128]uint8 // the slot of the key that came after the one in a slot
+	last    uint8      // the slot of the last key
+
 	// Bits of how deep strings begin, and how deep escapes are none: see depths.
 	strings, broken int
 }

@@ -191,6 +191,9 @@ func (l *look) colon(i int) bool {
 // colon at i if the key may name what its sibling is.
 func (l *look) member(q, i int) bool {
 	b := l.b
+	if key := l.foreseen(q); key != nil {
+		return key.hides() || key.namer && l.names(i+1, 0)
+	}
 	e, depth := q, 0 // backslashes before the quote say how deep it stands
 	for e > 0 && b[e-1] == '\\' {
 		e, depth = e-1, depth+1
@@ -208,8 +211,27 @@ func (l *look) member(q, i int) bool {
 	if bytes.IndexByte(b[k+1:e], '\\') >= 0 {
 		return true // it is read without its escapes
 	}
-	key := l.key(b[k+1 : e])
+	cache := l.cache()
+	s := cache.slot(b[k+1 : e])
+	l.follows[l.last], l.last = uint8(s), uint8(s)
+	key := cache.info[s]
 	return key.hides() || key.namer && l.names(i+1, depth)
+}
+
+// foreseen returns what the key says whose closing quote is at q, if it is the one
+// that came after the last key before: rows have the same keys in the same order.
+func (l *look) foreseen(q int) *keyInfo {
+	if l.keys == nil || l.keys.lost {
+		return nil
+	}
+	s := l.follows[l.last]
+	raw := l.keys.raw[s]
+	k := q - len(raw) - 1
+	if len(raw) == 0 || k < 1 || l.b[k] != '"' || l.b[k-1] == '\\' || string(l.b[k+1:q]) != string(raw) {
+		return nil
+	}
+	l.last = s
+	return l.keys.info[s]
 }
 
 // names reports whether the string at i is the name of a secret.
@@ -258,11 +280,13 @@ func slashes(b []byte, i int) (n int) {
 	return n
 }
 
-func (l *look) key(raw []byte) *keyInfo {
+func (l *look) key(raw []byte) *keyInfo { return l.cache().get(raw) }
+
+func (l *look) cache() *keyCache {
 	if l.keys == nil {
 		l.keys = keyCaches.Get().(*keyCache)
 	}
-	return l.keys.get(raw)
+	return l.keys
 }
 
 // nameHolds reports whether the name before the sign at i may be that of a secret.

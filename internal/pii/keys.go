@@ -170,6 +170,7 @@ type keyCache struct {
 	raw  [128][]byte
 	info [128]*keyInfo
 	own  [128]keyInfo // of the first key in each slot
+	lost bool         // a key has given way to another
 }
 
 // keyCaches holds scratch memory between scans, and no key of them.
@@ -179,25 +180,29 @@ var keyCaches = sync.Pool{New: func() any { return new(keyCache) }}
 func (c *keyCache) giveBack() {
 	clear(c.raw[:])
 	clear(c.info[:])
+	c.lost = false
 	keyCaches.Put(c)
 }
 
-func (c *keyCache) get(raw []byte) *keyInfo {
+func (c *keyCache) get(raw []byte) *keyInfo { return c.info[c.slot(raw)] }
+
+// slot returns where the key is remembered now.
+func (c *keyCache) slot(raw []byte) uint32 {
 	first := hashKey(raw)
 	i := first
 	for range 8 {
 		if c.raw[i] == nil {
 			c.raw[i], c.info[i], c.own[i] = raw[:len(raw):len(raw)], &c.own[i], readKey(raw)
-			return c.info[i]
+			return i
 		}
 		if string(c.raw[i]) == string(raw) {
-			return c.info[i]
+			return i
 		}
 		i = (i + 1) & 127
 	}
 	k := readKey(raw)
-	c.raw[first], c.info[first] = raw[:len(raw):len(raw)], &k
-	return &k
+	c.raw[first], c.info[first], c.lost = raw[:len(raw):len(raw)], &k, true
+	return first
 }
 
 // hashKey mixes the length and both ends of a key.

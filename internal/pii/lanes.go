@@ -45,8 +45,7 @@ func masksOf(b *[block]byte) (m masks) {
 		line := ^((low ^ ones*'_') + ones*0x7f)
 		sign := (low+ones*(0x80-'%'))&^(low+ones*(0x80-'\''-1)) |
 			fromColon&^(low+ones*(0x80-'@'-1)) |
-			^((low ^ ones*'+') + ones*0x7f) |
-			^((low ^ ones*'/') + ones*0x7f) |
+			^(((low | ones*('+'^'/')) ^ ones*'/') + ones*0x7f) | // "+" or "/"
 			^((low ^ ones*'\\') + ones*0x7f)
 		m.word |= gather((letter|digit|line|x)&highs) << n
 		m.sign |= gather(sign&highs&^x) << n
