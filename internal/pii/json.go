@@ -287,11 +287,23 @@ func (w *walker) scan(m member, i, j int, kind strKind) {
 	}
 }
 
+// leastNumber is the length from which a JSON number may be found without a key.
+const leastNumber = 6
+
+// silent reports whether no key says anything of the value that a number could be.
+func (m *member) silent() bool {
+	return m.named == nil && m.set == (ctxSet{}) &&
+		(m.info == nil || m.info.set == (ctxSet{}) && m.info.secret == 0 && (m.info.rule == nil || m.info.rule.mode == mOpaque))
+}
+
 // look hands b[i:j] to the scanner with what the keys say.
 func (w *walker) look(m member, i, j int, kind strKind) {
 	number := kind&strNumber != 0
 	if i == j || w.r.s.secretsOnly() && !m.info.hides() && !m.named.hides() &&
 		(number || j-i < leastSecret || w.r.s.passes(w.v.b[i:j])) {
+		return
+	}
+	if number && j-i < leastNumber && m.silent() && !w.r.s.slow {
 		return
 	}
 	v := w.v.sub(i, j)
