@@ -51,7 +51,7 @@ func (r *run) digits(v *view, i, j int, m uint8) int {
 	if k := r.mixed(v, i, j); k > j {
 		return k
 	}
-	if v.number && v.hint == nil && v.key == (ctxSet{}) && j-i < 15 {
+	if v.number && v.hint == nil && v.key == (ctxSet{}) && j-i < leastNumber {
 		return j // a bare JSON number under a key that says nothing
 	}
 	if k := r.number(v, i); k > j {

@@ -288,7 +288,7 @@ func (w *walker) scan(m member, i, j int, kind strKind) {
 }
 
 // leastNumber is the length from which a JSON number may be found without a key.
-const leastNumber = 6
+const leastNumber = 15
 
 // silent reports whether no key says anything of the value that a number could be.
 func (m *member) silent() bool {
