@@ -55,3 +55,17 @@ func TestMemoChangesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestBareNumbers: a JSON number is found where its own key, one above it or a
+// sibling says what it is, however short; others are passed by.
+func TestBareNumbers(t *testing.T) {
+	s := scanner(t, allTypes[:]...)
+	for _, text := range []string{`{"age":31}`, `{"zip":94105}`, `{"lat":52.5163}`, `{"card number":4111111111111111}`, `{"ssn":[912713456,219099999]}`, `{"name":"zip code","value":94105}`} {
+		if got := s.ScanJSON([]byte(text)); len(got) == 0 {
+			t.Errorf("%s: nothing is found", text)
+		}
+	}
+	if got := s.ScanJSON([]byte(`{"x":912713456,"y":20261105,"z":49301234567,"count":31}`)); len(got) != 0 {
+		t.Errorf("numbers that nothing speaks of are found: %v", got)
+	}
+}
