@@ -319,6 +319,9 @@ func (w *walker) look(m member, i, j int, kind strKind) {
 			}
 		}
 		v.opaque = v.opaque || m.info.quiet && looksID(v.b)
+		if v.opaque && kind == 0 && v.hint == nil && w.r.s.patterns == nil && !w.r.s.slow && inert(v.b) {
+			return
+		}
 	}
 	if number && m.info != nil && !m.info.value && !m.info.set.has(cBank) {
 		v.key.drop(cBank) // in a customer's "account" most numbers are none of a bank
