@@ -110,12 +110,15 @@ type wanted struct {
 	begin   [256]bool     // the bytes that a value begins with
 	first   [1 << 13]byte // a bit for each hash of four bytes that a value begins with
 	needles []needle
+	steps   int // of walks over needles, for the tests
 }
 
 type needle struct {
 	bytes []byte // as they stand inside a JSON string
 	f     *finding
 	inner int // the longest other needle that this one begins with, or -1
+	depth int // how many needles it begins with, itself among them
+	far   int // one of them, chosen so that a walk over them takes few steps; or -1
 }
 
 // newWanted takes up the values that something was put in the place of. A value
@@ -130,11 +133,14 @@ func newWanted(raw []byte, found []finding) *wanted {
 		}
 		stands := raw[f.start:f.end]
 		w.add(stands, f)
-		plain, styled := written(f.value, string(stands), in)
-		if forms += len(styled); forms <= mostForms {
-			plain = append(plain, styled...)
+		if forms > mostForms || len(f.value) > longestToken {
+			in = nil
 		}
-		for _, form := range plain {
+		plain, styled := written(f.value, string(stands), in)
+		for _, form := range styled {
+			forms += len(form)
+		}
+		for _, form := range append(plain, styled...) {
 			if form != string(stands) {
 				w.add([]byte(form), f)
 			}
@@ -147,8 +153,42 @@ func newWanted(raw []byte, found []finding) *wanted {
 		for n.inner = i - 1; n.inner >= 0 && !bytes.HasPrefix(n.bytes, w.needles[n.inner].bytes); {
 			n.inner = w.needles[n.inner].inner
 		}
+		w.link(n)
 	}
 	return w
+}
+
+// link notes how a walk from n over the needles that it begins with goes on faster
+// than from one to the next: a jump is as long as two before it if these are alike.
+func (w *wanted) link(n *needle) {
+	n.depth, n.far = 1, n.inner
+	if n.inner < 0 {
+		return
+	}
+	p := w.needles[n.inner]
+	n.depth = p.depth + 1
+	if p.far < 0 {
+		return
+	}
+	q, last := w.needles[p.far], 0
+	if q.far >= 0 {
+		last = w.needles[q.far].depth
+	}
+	if p.depth-q.depth == q.depth-last {
+		n.far = q.far
+	}
+}
+
+// within returns the longest needle of at most size bytes that the one at k is or
+// begins with, or -1.
+func (w *wanted) within(k, size int) int {
+	for ; k >= 0 && len(w.needles[k].bytes) > size; w.steps++ {
+		n := &w.needles[k]
+		if k = n.inner; n.far >= 0 && len(w.needles[n.far].bytes) > size {
+			k = n.far
+		}
+	}
+	return k
 }
 
 func (w *wanted) add(b []byte, f *finding) {
@@ -187,42 +227,65 @@ func (w *wanted) at(raw []byte, i, upTo int) (*finding, int) {
 	if !exact {
 		k--
 	}
-	for k >= 0 {
-		n := &w.needles[k]
-		if bytes.HasPrefix(raw[i:upTo], n.bytes) && alone(raw, i, i+len(n.bytes)) {
+	if k < 0 || !begins(raw, i) {
+		return nil, 0
+	}
+	for k = w.within(k, common(w.needles[k].bytes, raw[i:upTo])); k >= 0; k = w.needles[k].inner {
+		if n := &w.needles[k]; ends(raw, i+len(n.bytes)) {
 			return n.f, len(n.bytes)
 		}
-		k = n.inner
 	}
 	return nil, 0
 }
 
-// alone reports whether raw[i:j] is not a part of a longer word, nor begins inside an
-// escape, which cannot be parted.
-func alone(raw []byte, i, j int) bool {
+// common returns how many bytes a and b begin with alike.
+func common(a, b []byte) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// begins reports whether a value at raw[i] is not the end of a longer word, nor begins
+// inside an escape, which cannot be parted.
+func begins(raw []byte, i int) bool {
 	if escapes(raw, i) {
 		return false
 	}
 	before, _ := utf8.DecodeLastRune(raw[:i])
-	first, _ := utf8.DecodeRune(raw[i:j])
-	last, _ := utf8.DecodeLastRune(raw[i:j])
-	after, _ := utf8.DecodeRune(raw[j:])
+	first, _ := utf8.DecodeRune(raw[i:])
 	if i >= 2 && raw[i-2] == '\\' {
 		before = ' ' // the letter of an escape
 	}
+	return !(word(numbered(raw, i-6, before)) && word(numbered(raw, i, first)))
+}
+
+// ends reports whether a value of leastTwin bytes or more before raw[j] is not the
+// beginning of a longer word. Most often a look at two bytes says so: many values
+// that begin alike may end in one text.
+func ends(raw []byte, j int) bool {
+	if j == len(raw) || raw[j] < utf8.RuneSelf && raw[j] != '\\' && !plain[raw[j]] {
+		return true
+	}
+	if plain[raw[j-1]] && plain[raw[j]] && raw[j-6] != '\\' {
+		return false
+	}
+	last, _ := utf8.DecodeLastRune(raw[:j])
+	after, _ := utf8.DecodeRune(raw[j:])
 	next := j
 	for next+1 < len(raw) && raw[next] == '\\' && raw[next+1] == '\\' {
 		next++
 	}
-	for _, c := range [...]struct {
-		r  *rune
-		at int
-	}{{&before, i - 6}, {&first, i}, {&last, j - 6}, {&after, next}} {
-		if r, n := byNumber(raw, c.at); n > 0 {
-			*c.r = r
-		}
+	return !(word(numbered(raw, j-6, last)) && word(numbered(raw, next, after)))
+}
+
+// numbered returns the character that is written by its number at raw[i], or else r.
+func numbered(raw []byte, i int, r rune) rune {
+	if x, n := byNumber(raw, i); n > 0 {
+		return x
 	}
-	return !(word(before) && word(first)) && !(word(last) && word(after))
+	return r
 }
 
 // escapes reports whether the backslashes before raw[i] make an escape of it.

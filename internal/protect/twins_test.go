@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 )
 
@@ -40,7 +41,7 @@ func TestTwinIsTheLongest(t *testing.T) {
 		for i := range len(raw) - 4 {
 			size := 0
 			for _, v := range values {
-				if len(v) > size && bytes.HasPrefix(raw[i:], []byte(v)) && alone(raw, i, i+len(v)) {
+				if len(v) > size && bytes.HasPrefix(raw[i:], []byte(v)) && begins(raw, i) && ends(raw, i+len(v)) {
 					size = len(v)
 				}
 			}
@@ -80,5 +81,48 @@ func TestC13ValuesAlike(t *testing.T) {
 	raw := []byte("to " + values[4711] + " and on")
 	if f, _ := w.at(raw, 3, len(raw)); f == nil || f.value != values[4711] {
 		t.Errorf("the twin is not found: %v", f)
+	}
+}
+
+// TestC13ValuesInEachOther: values each of which begins with the one before are not
+// tried one after the other at every place that only begins like all of them.
+func TestC13ValuesInEachOther(t *testing.T) {
+	var values []string
+	for i := range 500 {
+		values = append(values, "ghp_aQ3"+strings.Repeat("a", i))
+	}
+	w, places := wantedOf(values), 1000
+	raw := []byte(strings.Repeat("ghp_z ", places) + values[321] + " ")
+	for i := range places {
+		if f, _ := w.at(raw, 6*i, len(raw)); f != nil {
+			t.Fatalf("%q is found", f.value)
+		}
+	}
+	if w.steps > 40*places {
+		t.Errorf("%d steps at %d places", w.steps, places)
+	}
+	if f, _ := w.at(raw, 6*places, len(raw)); f == nil || f.value != values[321] {
+		t.Errorf("the twin is not found: %v", f)
+	}
+}
+
+// TestC13WrittenFormsAreBounded: what is looked for does not grow with what a server
+// hides in a message, nor is a value of thousands of bytes looked for in every form.
+func TestC13WrittenFormsAreBounded(t *testing.T) {
+	if w, _ := wantedOf([]string{strings.Repeat("é", longestToken)}), 0; len(w.needles) != 1 {
+		t.Errorf("%d forms of a long value", len(w.needles))
+	}
+	var values []string
+	clear := 0
+	for i := range 600 {
+		v := fmt.Sprint(i, strings.Repeat("é", 1000))
+		values, clear = append(values, v), clear+len(v)
+	}
+	size := 0
+	for _, n := range wantedOf(values).needles {
+		size += len(n.bytes)
+	}
+	if size < mostForms || size > mostForms+1<<20+clear {
+		t.Errorf("%d bytes are looked for", size)
 	}
 }

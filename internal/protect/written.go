@@ -2,10 +2,10 @@ package protect
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"ostiary.dev/ostiary/internal/wire"
 )
@@ -27,9 +27,9 @@ type style struct {
 var styles = [...]style{{high: true}, {marks: "<>&"}, {high: true, slash: true}, {slash: true},
 	{marks: "<>&'+`", high: true, upper: true, quotes: true}}
 
-// mostForms bounds what is looked for beside the plain forms of the values, in one
-// message.
-const mostForms = 100_000
+// mostForms bounds, in bytes, what is looked for beside the plain forms of the values
+// of one message: four times the longest message.
+const mostForms = 16 << 20
 
 // stylesIn returns the styles of which a message has a sign.
 func stylesIn(raw []byte) (in []style) {
@@ -52,10 +52,14 @@ func written(value, stands string, in []style) (plain, styled []string) {
 	}
 	for _, s := range in {
 		inner := s.text(value)
-		if inner == once && s.text(once) == once {
+		again := inner
+		if once != value {
+			again = s.text(once)
+		}
+		if inner == once && again == once {
 			continue // nothing in it that this style writes in its own way
 		}
-		for _, form := range []string{inner, plainJSON(inner), s.text(inner), s.text(once)} {
+		for _, form := range []string{inner, plainJSON(inner), s.text(inner), again} {
 			if !slices.Contains(styled, form) {
 				styled = append(styled, form)
 			}
@@ -74,34 +78,34 @@ func plainJSON(text string) string {
 
 // text is a text as it stands inside a string of this style.
 func (s style) text(text string) string {
-	var b strings.Builder
+	b := make([]byte, 0, 2*len(text))
 	for _, r := range text {
 		switch {
 		case r == '/' && s.slash:
-			b.WriteString(`\/`)
+			b = append(b, '\\', '/')
 		case r < 0x80 && strings.ContainsRune(s.marks, r), r >= 0x80 && s.high, r == '"' && s.quotes:
-			s.number(&b, r)
+			b = s.number(b, r)
 		case r < ' ' || r == '"' || r == '\\':
-			b.WriteString(plainJSON(string(r)))
+			b = append(b, plainJSON(string(r))...)
 		default:
-			b.WriteRune(r)
+			b = utf8.AppendRune(b, r)
 		}
 	}
-	return b.String()
+	return string(b)
 }
 
 // number writes a character by its number, in two halves beyond 16 bits.
-func (s style) number(b *strings.Builder, r rune) {
-	format := "\\u%04x"
+func (s style) number(b []byte, r rune) []byte {
+	digits := "0123456789abcdef"
 	if s.upper {
-		format = "\\u%04X"
+		digits = "0123456789ABCDEF"
 	}
 	if r >= 0x10000 {
 		r -= 0x10000
-		fmt.Fprintf(b, format, 0xd800+r>>10)
+		b = s.number(b, 0xd800+r>>10)
 		r = 0xdc00 + r&0x3ff
 	}
-	fmt.Fprintf(b, format, r)
+	return append(b, '\\', 'u', digits[r>>12], digits[r>>8&15], digits[r>>4&15], digits[r&15])
 }
 
 // byNumber reads the character that is written by its number behind the backslash
