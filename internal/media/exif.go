@@ -13,11 +13,10 @@ var tags = map[uint16]string{
 	0x9c9b: "title", 0x9c9c: "comment", 0x9c9d: "author", 0x9c9e: "keywords", 0x9c9f: "subject", 0xc62f: "device_serial_number",
 }
 
-// Bounds of the directories of one EXIF block.
-const (
-	maxDirectories = 32
-	maxEntries     = 1000
-)
+// maxEntries bounds the entries of all directories of one EXIF block. More are an
+// error and not left out: the position might stand behind them
+// (TestC14PositionBehindManyDirectories).
+const maxEntries = 20_000
 
 const (
 	tagExif = 0x8769
@@ -37,12 +36,19 @@ func (r *reader) exif(p *Part, b []byte) {
 	case b[0] != 'I':
 		return
 	}
-	r.left = 2*len(b) + 1<<12
-	todo, gps := []uint32{order.Uint32(b[4:])}, map[uint32]bool{}
-	for n := 0; len(todo) > 0 && n < maxDirectories && r.err == nil; n++ {
+	r.left, r.entries = 2*len(b)+1<<12, maxEntries
+	todo, gps, seen := []uint32{order.Uint32(b[4:])}, map[uint32]bool{}, map[uint64]bool{}
+	for len(todo) > 0 && r.err == nil {
 		at := todo[0]
 		todo = todo[1:]
-		todo = append(todo, r.directory(p, b, order, at, gps)...)
+		as := uint64(at) // a directory is read once as a position's and once as another
+		if gps[at] {
+			as |= 1 << 32
+		}
+		if !seen[as] {
+			seen[as] = true
+			todo = append(todo, r.directory(p, b, order, at, gps)...)
+		}
 	}
 }
 
@@ -51,8 +57,11 @@ func (r *reader) directory(p *Part, b []byte, order binary.ByteOrder, at uint32,
 	if uint64(at)+2 > uint64(len(b)) {
 		return nil
 	}
-	n := min(int(order.Uint16(b[at:])), maxEntries)
-	i := int(at) + 2
+	n, i := int(order.Uint16(b[at:])), int(at)+2
+	if r.entries -= min(n, (len(b)-i)/12) + 1; r.entries < 0 {
+		r.err = errEntries
+		return nil
+	}
 	for ; n > 0 && i+12 <= len(b); n, i = n-1, i+12 {
 		tag, value := order.Uint16(b[i:]), order.Uint32(b[i+8:])
 		switch {

@@ -10,6 +10,8 @@ import (
 // restart marker.
 func (r *reader) jpeg() {
 	i := 2
+	var all []link
+	defer func() { r.seams(all) }()
 	for r.err == nil && i+2 <= len(r.b) {
 		if r.b[i] != 0xff {
 			break // not a segment: the rest is read as it is
@@ -36,10 +38,12 @@ func (r *reader) jpeg() {
 		if end < i+4 || end > len(r.b) {
 			break
 		}
-		if marker >= 0xe0 && marker <= 0xef || marker == 0xfe {
-			p := Part{Start: i, End: end}
+		if !(marker >= 0xc0 && marker <= 0xdf) { // of pixels, and how they are coded
+			p, n := Part{Start: i, End: end}, len(r.parts)
 			r.segment(&p, marker, r.b[i+4:end])
-			r.part(p)
+			if r.part(p); len(r.parts) > n {
+				all = append(all, linkOf(marker, r.b[i+4:end], n))
+			}
 		}
 		if i = end; marker == 0xda {
 			i = scanned(r.b, i)
@@ -72,8 +76,9 @@ func (r *reader) segment(p *Part, marker byte, data []byte) {
 		if p.Items = []Item{{"comment", latin(data)}}; bytes.IndexByte(data, 0) >= 0 {
 			p.Items = append(p.Items, runs("comment", data)...)
 		}
-	case marker == 0xe0 && (bytes.HasPrefix(data, []byte("JFIF\x00")) || bytes.HasPrefix(data, []byte("JFXX\x00"))),
-		marker == 0xe2 && bytes.HasPrefix(data, []byte("ICC_PROFILE\x00")), marker == 0xee && bytes.HasPrefix(data, []byte("Adobe")) && len(data) <= 16:
+	case marker == 0xe0 && (bytes.HasPrefix(data, []byte("JFIF\x00")) || bytes.HasPrefix(data, []byte("JFXX\x00"))):
+		p.Items = runsOf("", data[5:], leastRest) // density, and pixels
+	case marker == 0xe2 && bytes.HasPrefix(data, []byte("ICC_PROFILE\x00")), marker == 0xee && bytes.HasPrefix(data, []byte("Adobe")) && len(data) <= 16:
 		// no texts: density, colours
 	default:
 		p.Items = runs("", data)

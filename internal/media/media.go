@@ -16,6 +16,7 @@ package media
 import (
 	"bytes"
 	"errors"
+	"slices"
 )
 
 // Part is a run of bytes that holds metadata and can be taken out.
@@ -40,6 +41,7 @@ var (
 	errText    = errors.New("media: the metadata is too large")
 	errInflate = errors.New("media: compressed metadata grows too large")
 	errParts   = errors.New("media: there are too many parts")
+	errEntries = errors.New("media: there are too many entries")
 )
 
 // reader collects the parts of one file.
@@ -47,25 +49,33 @@ type reader struct {
 	b     []byte
 	parts []Part
 	size  int // bytes of texts so far
-	left  int // bytes that entries of the current EXIF block may name
 	err   error
+
+	// Of the current EXIF block: bytes that entries may name, and entries.
+	left, entries int
 }
 
-// formats are known by how they begin. From what is apart, parts can be taken.
-var formats = []struct {
+// format is known by how it begins. From what is apart, parts can be taken.
+type format struct {
 	magic string
 	read  func(*reader)
 	apart bool
-}{
+}
+
+// plain are the formats that may also stand behind a tag of ID3.
+var plain = []format{
 	{"\x89PNG\r\n\x1a\n", (*reader).png, true},
 	{"\xff\xd8\xff", (*reader).jpeg, true},
 	{"GIF87a", (*reader).gif, true},
 	{"GIF89a", (*reader).gif, true},
 	{"RIFF", (*reader).riff, true},
+}
+
+var formats = append(slices.Clone(plain), []format{
 	{"ID3", (*reader).id3, true},
 	{"II*\x00", (*reader).tiff, false},
 	{"MM\x00*", (*reader).tiff, false},
-}
+}...)
 
 // Known reports whether b begins like a format that is read here.
 func Known(b []byte) bool {

@@ -280,6 +280,9 @@ func FuzzMetadata(f *testing.F) {
 	for _, b := range files(f) {
 		f.Add(b)
 	}
+	for _, b := range hidden(f) {
+		f.Add(b)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		parts, apart, err := media.Metadata(b)
 		if err != nil {

@@ -37,7 +37,7 @@ func (r *reader) gif() {
 			return
 		}
 		end, data := blocks(r.b, i)
-		if r.b[start] == '!' && start+1 < len(r.b) && r.b[start+1] != 0xf9 {
+		if r.b[start] == '!' && start+1 < len(r.b) && (r.b[start+1] != 0xf9 || len(data) > 4) {
 			// A comment, plain text, or an application's: XMP is one, and is
 			// written as if its first bytes were lengths.
 			r.part(Part{Start: start, End: end, Items: append(runs("comment", data), runs("", r.b[min(i, end):end])...)})
@@ -57,6 +57,12 @@ func blocks(b []byte, i int) (end int, data []byte) {
 	return min(len(b), i+1), data
 }
 
+// silentRIFF are the chunks that hold no text, as silent are, for each kind of file.
+var silentRIFF = map[string]map[string]int{
+	"WEBP": {"VP8 ": -1, "VP8L": -1, "VP8X": 10, "ALPH": -1, "ANIM": 6, "ICCP": -1},
+	"WAVE": {"fmt ": 40, "data": -1, "fact": 12},
+}
+
 // riff walks the chunks of WebP and WAV: type, length, data, filled up to an even
 // length.
 func (r *reader) riff() {
@@ -74,9 +80,12 @@ func (r *reader) riff() {
 		end = min(end, len(r.b))
 		data := r.b[i+8 : i+8+n]
 		p := Part{Start: i, End: end}
-		switch kind := string(r.b[i : i+4]); kind {
-		case "VP8 ", "VP8L", "VP8X", "ALPH", "ANIM", "ANMF", "ICCP", "fmt ", "data", "fact":
-		case "EXIF":
+		switch kind, form := string(r.b[i:i+4]), string(r.b[8:12]); {
+		case quiet(silentRIFF[form], kind, n):
+		case kind == "ANMF" && form == "WEBP":
+			p.Items = frame(data)
+			r.part(p)
+		case kind == "EXIF":
 			r.exif(&p, bytes.TrimPrefix(data, []byte("Exif\x00\x00")))
 			r.part(p)
 		default:
@@ -86,6 +95,26 @@ func (r *reader) riff() {
 		i = end
 	}
 	r.rest(i)
+}
+
+// frame reads what stands beside the pixels of one picture of several: after 16
+// bytes of place and time, chunks.
+func frame(data []byte) (out []Item) {
+	i := 16
+	for i+8 <= len(data) {
+		n := int(binary.LittleEndian.Uint32(data[i+4:]))
+		if n < 0 || n > len(data) || i+8+n > len(data) {
+			break
+		}
+		if kind := string(data[i : i+4]); kind != "ALPH" && kind != "VP8 " && kind != "VP8L" {
+			out = append(out, runs("", data[i:i+8+n])...)
+		}
+		i += 8 + n + n&1
+	}
+	if i < len(data) {
+		out = append(out, runsOf("", data[i:], leastRest)...)
+	}
+	return out
 }
 
 // resize writes the length of a RIFF file anew, and takes back what WebP's header
@@ -113,22 +142,5 @@ func resize(b []byte) {
 	}
 	if !has["XMP "] {
 		b[20] &^= 0x04
-	}
-}
-
-// id3 reads the tag before an MPEG stream, and the old one behind it. Between
-// them is sound.
-func (r *reader) id3() {
-	if len(r.b) < 10 {
-		return
-	}
-	n := 0
-	for _, c := range r.b[6:10] {
-		n = n<<7 | int(c&0x7f)
-	}
-	end := min(len(r.b), 10+n)
-	r.part(Part{Start: 0, End: end, Items: runs("", r.b[10:end])})
-	if at := len(r.b) - 128; at >= end && string(r.b[at:at+3]) == "TAG" {
-		r.part(Part{Start: at, End: len(r.b), Items: runs("", r.b[at:])})
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"ostiary.dev/ostiary/internal/fault"
 	"ostiary.dev/ostiary/internal/media"
@@ -13,9 +12,6 @@ import (
 	"ostiary.dev/ostiary/internal/privacy"
 	"ostiary.dev/ostiary/internal/wire"
 )
-
-// leastPicture is the length of base64 under which there is no file with metadata.
-const leastPicture = 24
 
 // pictures looks into the bytes that blocks carry in base64: what pictures and
 // recordings say beside their content, and files that are text, such as SVG.
@@ -25,7 +21,7 @@ const leastPicture = 24
 func (s *Step) pictures(ctx context.Context, j *job, m *wire.Message) (*wire.Message, error) {
 	var edits []wire.Edit
 	for _, c := range carried(m) {
-		b, ok := file(c.value)
+		b, odd, ok := file(c.value)
 		if !ok {
 			continue
 		}
@@ -35,6 +31,9 @@ func (s *Step) pictures(ctx context.Context, j *job, m *wire.Message) (*wire.Mes
 				return nil, err
 			}
 			return s.unscanned(j, m, err)
+		}
+		if left == nil && odd && onlyBase64(c.value, b) && !j.p.Shadow() {
+			left = b
 		}
 		if left != nil {
 			start, end := c.value.Range()
@@ -96,40 +95,15 @@ func ofBlock(out []bytesAt, block wire.Value, path string) []bytesAt {
 	return out
 }
 
-// file decodes base64 as leniently as a client may: in either alphabet, padded or
-// not, with blanks in it, up to where it breaks off.
-func file(v wire.Value) ([]byte, bool) {
-	if len(v.Raw()) < leastPicture {
-		return nil, false
-	}
-	text, _ := v.Text()
-	text = strings.TrimRight(strings.Map(func(r rune) rune {
-		switch r {
-		case '-':
-			return '+'
-		case '_':
-			return '/'
-		case ' ', '\n', '\r', '\t':
-			return -1
-		}
-		return r
-	}, text), "=")
-	b, err := base64.RawStdEncoding.DecodeString(text)
-	return b, err == nil || len(b) >= leastPicture
-}
-
-// isText reports whether a file is text.
-func isText(b []byte) bool { return utf8.Valid(b) && !slices.Contains(b, 0) }
-
-// looked reports whether pictures has looked at a value, so that findings in its
-// base64 are done with.
+// looked reports whether pictures has looked at all of a value, so that findings in
+// its base64 are done with. What is odd may be a text that only begins like base64.
 func looked(path string, v wire.Value) bool {
 	_, rest, _ := strings.Cut(path, ".") // result or params
 	if !strings.HasSuffix(rest, ".data") && !strings.HasSuffix(rest, ".blob") || !slices.ContainsFunc(places, func(p string) bool { return rest == p+".data" || rest == p+".blob" || rest == p+".resource.blob" }) {
 		return false
 	}
-	b, ok := file(v)
-	return ok && (media.Known(b) || isText(b))
+	b, odd, ok := file(v)
+	return ok && !odd && sure(b)
 }
 
 // places are where blocks are.
@@ -227,6 +201,13 @@ func (j *job) acts(found []pii.Span, path string) (bool, error) {
 
 // textFile hides in a file that is text what may not pass.
 func (s *Step) textFile(ctx context.Context, j *job, b []byte, path string) ([]byte, error) {
+	if text, order := wideText(b); order != nil {
+		left, err := s.textFile(ctx, j, text, path)
+		if left == nil {
+			return nil, err
+		}
+		return widened(left, order), err
+	}
 	spans, err := s.scanText(ctx, j, b)
 	if err != nil {
 		return nil, err
