@@ -61,6 +61,20 @@ func (b *breaker) leave(err error, counts bool) {
 	}
 }
 
+// opens reports whether one more failure opens the breaker, or keeps it open.
+func (b *breaker) opens() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.failed+1 >= tripAfter
+}
+
+// spare notes a failure that was the message's: the next one may open the breaker.
+func (b *breaker) spare(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.trying, b.failed, b.last = false, tripAfter-1, err
+}
+
 func (b *breaker) state() (ok bool, detail string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -126,16 +126,35 @@ func (c *Client) Find(ctx context.Context, texts []string, types []pii.Type) ([]
 	within, cancel := context.WithTimeout(ctx, c.c.Timeout)
 	defer cancel()
 	err := c.find(within, texts, entities, types, out)
-	if ctx.Err() != nil {
-		c.breaker.leave(ctx.Err(), false) // whoever asked went away: it says nothing about the service
-	} else {
-		c.breaker.leave(err, true)
-	}
+	c.leave(ctx, err, entities, types)
 	if err != nil {
 		return nil, err
 	}
 	return out, nil
 }
+
+// leave tells the breaker how a call ended. A failure that would open it counts
+// only if the service fails with a text of ours too. The attack: somebody sends
+// messages on which the service fails, or that take it too long, and as soon as
+// the breaker is open nobody else's names are found where on_error is flag
+// (TestNobodyOpensTheBreakerForOthers).
+func (c *Client) leave(ctx context.Context, err error, entities []string, types []pii.Type) {
+	says := func(err error) bool { return err == nil || ctx.Err() == nil && !errors.Is(err, errBusy) } // not of whoever went away
+	if !says(err) || err == nil || !c.breaker.opens() {
+		c.breaker.leave(err, says(err))
+		return
+	}
+	within, cancel := context.WithTimeout(ctx, c.c.Timeout)
+	defer cancel()
+	if probed := c.find(within, []string{probe}, entities, types, make([][]pii.Span, 1)); probed != nil {
+		c.breaker.leave(err, says(probed))
+		return
+	}
+	c.breaker.spare(err)
+}
+
+// probe is a text on which no service fails that is well.
+const probe = "Ann met Bob."
 
 func (c *Client) find(ctx context.Context, texts []string, entities []string, types []pii.Type, out [][]pii.Span) error {
 	for batch := range batches(texts, c.c.Bytes) {

@@ -247,12 +247,12 @@ func TestTheBreakerOpensAndTriesAgain(t *testing.T) {
 			t.Fatal("no failure")
 		}
 	}
-	if calls != tripAfter || !errors.Is(ask(), errOpen) {
-		t.Fatalf("the service was asked %d times, want %d", calls, tripAfter)
+	if calls != tripAfter+1 || !errors.Is(ask(), errOpen) { // and the probe
+		t.Fatalf("the service was asked %d times, want %d", calls, tripAfter+1)
 	}
 	now = now.Add(openFor)
-	if ask() == nil || calls != tripAfter+1 || !errors.Is(ask(), errOpen) {
-		t.Fatalf("one try was to be made, %d were", calls-tripAfter)
+	if ask() == nil || calls != tripAfter+3 || !errors.Is(ask(), errOpen) {
+		t.Fatalf("one try and a probe were to be made, %d were", calls-tripAfter-1)
 	}
 	now, fail = now.Add(openFor), false
 	if err := ask(); err != nil {
