@@ -97,6 +97,18 @@ func TestC13NamesWithBrackets(t *testing.T) {
 	}
 }
 
+// TestOnlyAListOfToolsOffers: what looks like a tool in a list of something else was
+// approved by nobody.
+func TestOnlyAListOfToolsOffers(t *testing.T) {
+	w := newWorld(t, privacy.Config{Profile: "gdpr-minimal"}, "token", "")
+	for _, method := range []string{"resources/list", "resources/templates/list", "prompts/list"} {
+		got, err := w.answered(t, w.ask(t, method, `{}`), result(`"tools":[`+weather+`]`))
+		if err != nil || strings.Contains(got, "New York") || strings.Contains(got, "Chicago") {
+			t.Errorf("%s: %s %v", method, got, err)
+		}
+	}
+}
+
 // TestOnlyASchemaLists: what is named as the parts of a schema are, but stands in
 // none, offers nothing.
 func TestOnlyASchemaLists(t *testing.T) {

@@ -20,6 +20,10 @@ func (s *Step) place(j *job, m *wire.Message, spans []pii.Span) ([]finding, erro
 	}
 	raw, found, i := m.Raw(), make([]finding, 0, len(spans)), 0
 	ours := s.ours(raw)
+	files := map[int]bool{}
+	if len(spans) > 0 {
+		files = looked(m)
+	}
 	for spot := range m.Spots() {
 		if i == len(spans) {
 			break
@@ -32,7 +36,8 @@ func (s *Step) place(j *job, m *wire.Message, spans []pii.Span) ([]finding, erro
 			}
 			if path == "" {
 				path = spot.Path()
-				done = !spot.Key && looked(path, spot.Value)
+				start, _ := spot.Value.Range()
+				done = !spot.Key && files[start]
 			}
 			if done || ours.hold(s, j, raw, sp) || opaque(path) && !spot.Key || handle(path) && !j.byForm(spot.Value) {
 				continue
@@ -141,9 +146,11 @@ func (j *job) offered(f *finding) bool {
 	return f.whole && choosable(f.typ) && changes(f.action) && (j.definition() && listed(f.path) || j.shapes().offers(f))
 }
 
-// definition reports whether the message lists what a server offers.
+// definition reports whether the message lists tools, which were approved. Beside
+// the items of another list a server writes what it likes
+// (TestOnlyAListOfToolsOffers).
 func (j *job) definition() bool {
-	return j.where.Toward == privacy.Client && j.x.Fact.ListKey != ""
+	return j.where.Toward == privacy.Client && j.x.Fact.ListKey == "tools"
 }
 
 // changes reports whether an action alters the text.

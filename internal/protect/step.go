@@ -169,6 +169,8 @@ type job struct {
 	schema shapes // what the values must fit, once shaped is set
 	shaped bool
 	report filter.Report
+
+	metadata int // bytes of pictures' metadata that were read
 }
 
 // job says who receives the message, and what for.
