@@ -15,11 +15,19 @@ import (
 // nobody's that is known.
 const maxRecords = 1 << 16
 
+// Limits of the places that are held against the paths of a profile. A server could
+// make thousands of members stand deep below long names (TestC13DeepPlaces).
+const (
+	maxPlace = 2 << 10  // bytes of one place
+	maxAsked = 16 << 20 // bytes of all that are asked about
+)
+
 // record is a part of a message that is about one person.
 type record struct {
 	start, end int    // bytes of the message
 	rule       int    // that found it; the first one counts
 	subject    string // "" where one rule names two people
+	hidden     bool   // it is about somebody whose name is not to be read
 }
 
 // whose says of each finding whom it is about, where the profile tells which
@@ -38,7 +46,7 @@ func (j *job) whose(m *wire.Message, found []finding) {
 	}
 	only := all[0].subject
 	for _, r := range all {
-		if r.subject != only {
+		if r.subject != only || w.more {
 			only = ""
 		}
 	}
@@ -66,6 +74,12 @@ type census struct {
 	path    []byte
 	above   []wire.Value // objects and arrays around the place
 	place   func(v wire.Value) (start, end int)
+	asked   int    // bytes of places that were asked about
+	passed  int    // bytes of strings that were walked along, for the tests
+	more    bool   // there may be records that were not taken up
+	last    string // the place that was asked about last, and the answer
+	rule    int    // -1: it names nobody
+	up      int
 }
 
 // message reads the arguments or the structured result, and every text that is
@@ -92,22 +106,25 @@ func (w *census) message(m *wire.Message) {
 
 // text reads a text that is JSON, or JSON by the line.
 func (w *census) text(spot wire.Spot, text string) {
+	raw := spot.Value.Raw()
+	c := &cursor{inside: raw[1 : len(raw)-1]}
 	if v, err := wire.ParseValue([]byte(text), wire.DefaultLimits()); err == nil {
-		w.inside(spot, 0, v)
+		w.inside(spot, c, 0, v)
 		return
 	}
 	at := 0
 	for line := range strings.Lines(text) {
 		if v, err := wire.ParseValue([]byte(line), wire.DefaultLimits()); err == nil {
-			w.inside(spot, at, v)
+			w.inside(spot, c, at, v)
 		}
 		at += len(line)
 	}
 }
 
-// inside reads a value that stands, from byte base on, in the text of a string.
-func (w *census) inside(spot wire.Spot, base int, v wire.Value) {
-	from := len(w.records)
+// inside reads a value that stands, from byte base on, in the text of a string. c has
+// come no further: all lines of a text cost one pass.
+func (w *census) inside(spot wire.Spot, c *cursor, base int, v wire.Value) {
+	from, began := len(w.records), c.raw
 	w.place = func(v wire.Value) (int, int) {
 		start, end := v.Range()
 		return base + start, base + end
@@ -120,11 +137,10 @@ func (w *census) inside(spot wire.Spot, base int, v wire.Value) {
 		ends = append(ends, &r.start, &r.end)
 	}
 	slices.SortFunc(ends, func(a, b *int) int { return *a - *b })
-	raw := spot.Value.Raw()
-	c := cursor{inside: raw[1 : len(raw)-1]}
 	for _, at := range ends {
 		*at = spot.Start + 1 + c.seek(*at)
 	}
+	w.passed += c.raw - began
 }
 
 func (w *census) walk(v wire.Value) {
@@ -156,29 +172,47 @@ func (w *census) walk(v wire.Value) {
 	}
 }
 
-// member takes up a record if the member names somebody.
+// member takes up a record if the member names somebody. One whose name is hidden or
+// too long is somebody, too: what stands there is not about another one.
 func (w *census) member(v wire.Value) {
-	if len(w.above) == 0 || len(w.records) >= maxRecords {
+	if len(w.above) == 0 || !w.names() {
 		return
 	}
-	rule, up, ok := w.about.Member(string(w.path))
-	if !ok {
+	if len(w.records) >= maxRecords {
+		w.more = true
 		return
 	}
 	id, is := v.Text()
 	if !is {
 		id = string(v.Raw())
 	}
-	if vault.IsToken(id) || strings.HasPrefix(id, "[") && strings.HasSuffix(id, "]") {
-		return // it is hidden already: whom it stands for is not known here
-	}
-	name := w.about.Name(rule, id)
-	if name == "" {
+	if id = strings.TrimSpace(id); id == "" {
 		return
 	}
-	r := record{rule: rule, subject: name}
-	r.start, r.end = w.place(w.above[max(0, len(w.above)-1-up)])
+	r := record{rule: w.rule}
+	if !vault.IsToken(id) && (!strings.HasPrefix(id, "[") || !strings.HasSuffix(id, "]")) {
+		r.subject = w.about.Name(w.rule, id)
+	}
+	r.hidden = r.subject == ""
+	r.start, r.end = w.place(w.above[max(0, len(w.above)-1-w.up)])
 	w.records = append(w.records, r)
+}
+
+// names reports whether the place that w stands at is one that names somebody. The
+// elements of an array, and one member of many rows, are asked about once.
+func (w *census) names() bool {
+	if string(w.path) != w.last {
+		if w.asked += len(w.path); len(w.path) > maxPlace || w.asked > maxAsked {
+			w.more = true
+			return false
+		}
+		ok := false
+		w.last = string(w.path)
+		if w.rule, w.up, ok = w.about.Member(w.last); !ok {
+			w.rule = -1
+		}
+	}
+	return w.last != "" && w.rule >= 0
 }
 
 // sorted returns the records in the order of their beginnings, those around
@@ -195,8 +229,11 @@ func (w *census) sorted() (out []record) {
 	})
 	for _, r := range w.records {
 		if n := len(out); n > 0 && out[n-1].start == r.start && out[n-1].end == r.end {
-			if out[n-1].rule == r.rule && out[n-1].subject != r.subject {
-				out[n-1].subject = "" // two people: whose the rest is, nobody knows
+			switch last := &out[n-1]; {
+			case last.rule != r.rule && last.hidden:
+				*last = r // another rule can tell
+			case last.rule == r.rule && last.subject != r.subject:
+				last.subject, last.hidden = "", false // two people: whose the rest is, nobody knows
 			}
 			continue
 		}

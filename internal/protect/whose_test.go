@@ -77,6 +77,10 @@ func TestSubjectsOfAMessage(t *testing.T) {
 		"the first rule":          {[]privacy.SubjectRule{rule(0, "mrn"), rule(0, "id")}, `{"id":1,"mrn":"X9","m":"` + a + `","o":"` + b + `"}`, "patient:X9", "patient:X9"},
 		"another server":          {[]privacy.SubjectRule{other}, `{"x":{"id":1,"m":"` + a + `"},"m":"` + b + `"}`, "", ""},
 		"a pseudonym is nobody":   {[]privacy.SubjectRule{rule(0, "id")}, `{"id":"<OTHER_ID_0000000000000001>","m":"` + a + `","o":"` + b + `"}`, "", ""},
+		"a hidden neighbour":      {[]privacy.SubjectRule{rule(0, "r[*].id")}, `{"r":[{"id":"<OTHER_ID_0000000000000001>","m":"` + a + `"},{"id":2,"m":"` + b + `"}]}`, "", "patient:2"},
+		"a neighbour's long id":   {[]privacy.SubjectRule{rule(0, "r[*].id")}, `{"r":[{"id":"` + strings.Repeat("x", 300) + `","m":"` + a + `"},{"id":2,"m":"` + b + `"}]}`, "", "patient:2"},
+		"another rule can tell":   {[]privacy.SubjectRule{rule(0, "mrn"), rule(0, "id")}, `{"mrn":"[redacted]","id":1,"m":"` + a + `","o":"` + b + `"}`, "patient:1", "patient:1"},
+		"no id in a child":        {[]privacy.SubjectRule{rule(0, "**.id", "id")}, `{"id":1,"m":"` + a + `","child":{"id":"","m":"` + b + `"}}`, "patient:1", "patient:1"},
 		"an empty id":             {[]privacy.SubjectRule{rule(0, "id")}, `{"id":" ","m":"` + a + `","o":"` + b + `"}`, "", ""},
 		"shared":                  {[]privacy.SubjectRule{rule(0, "r[*].id")}, `{"before":"` + a + `","r":[{"id":1,"m":"` + a + `"},{"id":2,"m":"` + b + `"}]}`, "patient:1", "patient:2"},
 	} {
@@ -126,4 +130,48 @@ func TestCursorFindsPlaces(t *testing.T) {
 			}
 		}
 	})
+}
+
+// censusOf reads a message of a server and says what that took.
+func censusOf(t *testing.T, members string, paths ...string) *census {
+	p, err := privacy.Compile(ofPatients(privacy.SubjectRule{Kind: "patient", Servers: []string{"crm"}, Paths: paths}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &census{about: p.About("crm", "find")}
+	w.message(parse(t, result(members), wire.FromServer))
+	return w
+}
+
+// TestC13DeepPlaces: members below long names are not held against the paths of a
+// profile one by one, and what was not read is not about the person who was.
+func TestC13DeepPlaces(t *testing.T) {
+	deep := strings.Repeat(`{"`+strings.Repeat("k.", 400)+`":`, 40) + `[` + strings.Repeat("1,", 9_999) + `1]` + strings.Repeat("}", 40)
+	w := censusOf(t, `"content":[],"structuredContent":{"id":1,"a":`+deep+`}`, "**.k.id", "id")
+	if len(w.last) > maxPlace || len(w.records) != 1 || !w.more {
+		t.Errorf("%d bytes of a place, %d records, more %v", len(w.last), len(w.records), w.more)
+	}
+	flat := `{"` + strings.Repeat("k", 1000) + `":[` + strings.Repeat("1,", 9_999) + `1]}`
+	if w := censusOf(t, `"content":[],"structuredContent":`+flat, "**[*].id"); w.asked > 2<<10 {
+		t.Errorf("%d bytes are asked about for the elements of one array", w.asked)
+	}
+	const a, b = "anna@example.org", "bo@example.org"
+	x := newWorld(t, ofPatients(privacy.SubjectRule{Kind: "patient", Servers: []string{"crm"}, Paths: []string{"**.id"}}), "token", "clear")
+	body := `{"one":{"id":1,"m":"` + a + `"},"other":` + strings.Replace(deep, "[1,", `[{"id":2,"m":"`+b+`"},`, 1) + `}`
+	if _, err := x.answered(t, x.call(t, `{}`), result(`"content":[],"structuredContent":`+body)); err != nil {
+		t.Fatal(err)
+	}
+	if own := x.owners(); own[a] != "patient:1" || own[b] != "" {
+		t.Errorf("%v", own)
+	}
+}
+
+// TestC13LinesCostOnePass: places in JSON by the line are found in one pass over all
+// lines, not in one from the text's beginning for each.
+func TestC13LinesCostOnePass(t *testing.T) {
+	text := string(wire.Quote(strings.Repeat(`{"id":1}`+"\n", 2000)))
+	w := censusOf(t, `"content":[{"type":"text","text":`+text+`}]`, "id")
+	if len(w.records) != 2000 || w.passed > len(text) {
+		t.Errorf("%d records, %d bytes of %d", len(w.records), w.passed, len(text))
+	}
 }
