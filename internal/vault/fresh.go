@@ -25,9 +25,11 @@ func callerOf(ctx context.Context) string {
 	return caller
 }
 
-// fresh counts new tokens by caller and hour. The attack: a caller has a server
-// repeat values that it makes up, until the store is full or rows of others are
-// hard to find among them (TestNewValuesAreBounded).
+// fresh counts new tokens, and known values that are said to be about somebody new,
+// by caller and hour. The attack: a caller has a server repeat values that it makes
+// up, or one value for people whom it makes up, until the store or the keys of people
+// are full or rows of others are hard to find among them (TestNewValuesAreBounded,
+// TestNewPeopleAreBounded).
 type fresh struct {
 	mu      sync.Mutex
 	hour    int64

@@ -73,7 +73,7 @@ func (v *Vault) know(items []*item) error {
 		seen[it.value.Subject] = true
 		name := keys.DataSubject + it.value.Subject
 		if _, ok := v.cfg.Keys.FindSubject(name); !ok {
-			names = append(names, name)
+			names, it.met = append(names, name), true
 		}
 	}
 	if len(names) == 0 || v.cfg.ReadOnly {

@@ -74,7 +74,7 @@ type Config struct {
 	Clock    clock.Clock
 	Limit    Limit
 	Expiry   func() time.Duration // how long a token resolves after its last use, at most; nil: 30 days
-	Fresh    func() int           // new tokens that one caller may have in an hour; nil and 0: any number
+	Fresh    func() int           // new tokens and people that one caller may have in an hour; nil and 0: any number
 	Learn    func()               // reads subjects anew that another gateway made; nil: there is no other one
 	ReadOnly bool                 // another gateway owns the rows: no new token is made here
 }
@@ -149,7 +149,7 @@ func (v *Vault) Hide(ctx context.Context, scope string, keyed bool, values []Val
 		}
 		n := 0
 		for _, it := range missing {
-			if it.made {
+			if it.made || it.met {
 				n++
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -428,5 +429,62 @@ func TestNewValuesAreBounded(t *testing.T) {
 		if err := hide("bot", "f@example.org", "g@example.org", "h@example.org", "i@example.org"); err != nil {
 			t.Errorf("without a bound: %v", err)
 		}
+	})
+}
+
+// TestNewPeopleAreBounded: a key is made for each person, so that people who are made
+// up count like values, also where the value is known.
+func TestNewPeopleAreBounded(t *testing.T) {
+	both(t, func(t *testing.T, keyed bool) {
+		w := newWorld(t, vault.Config{Fresh: func() int { return 3 }, Limit: vault.Limit{Cached: 1}})
+		var err error
+		for i := range 20 {
+			about := fmt.Sprintf("patient:%d", i)
+			_, err = w.Hide(vault.For(t.Context(), "bot"), "s", keyed, []vault.Value{
+				{Type: "EMAIL", Value: "a@example.org", Subject: about}, {Type: "EMAIL", Value: "b@example.org", Subject: about}})
+			if err != nil {
+				break
+			}
+		}
+		if n := w.ring.SubjectCount(); !errors.Is(err, vault.ErrFresh) || n > 4 {
+			t.Errorf("%d people, %v", n, err)
+		}
+	})
+}
+
+// TestNobodyElseIsRefused: calls that are written together stand alone when one of
+// them is refused: a gateway that makes no pseudonyms gives the known ones.
+func TestNobodyElseIsRefused(t *testing.T) {
+	both(t, func(t *testing.T, keyed bool) {
+		w := newWorld(t, vault.Config{})
+		token := w.hide("s", keyed, "x@example.com")[0]
+		follower := vault.New(vault.Config{Rows: w.rows, Keys: w.ring, ReadOnly: true})
+		hide := func(email string) (string, error) {
+			out, err := follower.Hide(t.Context(), "s", keyed, []vault.Value{{Type: "EMAIL", Value: email}})
+			return strings.Join(out, " "), err
+		}
+		// The first call is held in the rows until all others wait for it.
+		held, let, once := make(chan struct{}), make(chan struct{}), sync.Once{}
+		w.rows.during = func() { once.Do(func() { close(held); <-let }) }
+		var all sync.WaitGroup
+		all.Go(func() { _, _ = hide("first@example.com") })
+		<-held
+		for i := range 8 {
+			all.Go(func() {
+				if _, err := hide(fmt.Sprintf("new%d@example.com", i)); !errors.Is(err, vault.ErrReadOnly) {
+					t.Errorf("a new value: %v", err)
+				}
+			})
+			all.Go(func() {
+				if got, err := hide("x@example.com"); err != nil || got != token {
+					t.Errorf("a known value: %q, %v", got, err)
+				}
+			})
+		}
+		for range 1000 {
+			runtime.Gosched() // most of them wait by then; none does wrong if it does not
+		}
+		close(let)
+		all.Wait()
 	})
 }

@@ -16,6 +16,7 @@ type item struct {
 	index string // what finds the value: its token's row when keyed, else its own row
 	token string
 	made  bool // the token is new
+	met   bool // it is about somebody who was not known
 }
 
 // items checks the values and finds what each is looked up by.
@@ -65,8 +66,13 @@ func (v *Vault) locate(it *item) error {
 
 // batch is what several calls have written in one transaction.
 type batch struct {
-	items []*item
+	calls []*call
 	done  chan struct{}
+}
+
+// call is what one call has written, and how that ended.
+type call struct {
+	items []*item
 	err   error
 }
 
@@ -77,8 +83,8 @@ func (v *Vault) write(ctx context.Context, items []*item) error {
 	if v.next == nil {
 		v.next = &batch{done: make(chan struct{})}
 	}
-	b := v.next
-	b.items = append(b.items, items...)
+	b, c := v.next, &call{items, errEnded}
+	b.calls = append(b.calls, c)
 	v.mu.Unlock()
 	select {
 	case v.writer <- struct{}{}:
@@ -88,8 +94,11 @@ func (v *Vault) write(ctx context.Context, items []*item) error {
 		return ctx.Err()
 	}
 	<-b.done
-	return b.err
+	return c.err
 }
+
+// errEnded is what a call gets unless the writer returns.
+var errEnded = errors.New("pseudonyms: the writer ended early")
 
 // lead writes b unless somebody has, and lets the next one write.
 func (v *Vault) lead(b *batch) {
@@ -103,9 +112,23 @@ func (v *Vault) lead(b *batch) {
 	if !mine {
 		return
 	}
-	b.err = errors.New("pseudonyms: the writer ended early") // unless it returns
 	defer close(b.done)
-	b.err = v.commit(b.items)
+	v.together(b.calls)
+}
+
+// together writes what calls ask for, and for each by itself if that fails: what one
+// caller may not have refuses nobody else (TestNobodyElseIsRefused).
+func (v *Vault) together(calls []*call) {
+	var items []*item
+	for _, c := range calls {
+		items = append(items, c.items...)
+	}
+	err := v.commit(items)
+	for _, c := range calls {
+		if c.err = err; err != nil && len(calls) > 1 {
+			c.err = v.commit(c.items)
+		}
+	}
 }
 
 // attempts is how often a batch is made anew when its rows changed under it.
