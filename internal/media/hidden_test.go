@@ -130,3 +130,17 @@ func TestC14HexadecimalPosition(t *testing.T) {
 		t.Errorf("no position in %q: %v", texts(parts), err)
 	}
 }
+
+// TestC14WhatStaysBehindTheEnd of a RIFF file does not become a part of it.
+func TestC14WhatStaysBehindTheEnd(t *testing.T) {
+	whole := riff("WAVE", riffChunk("fmt ", "\x01\x00\x01\x00"), riffChunk("LIST", "INFOICMT"+note), riffChunk("data", "abcdef"))
+	b := append(whole, "something else behind"...)
+	parts, _, err := media.Metadata(b)
+	if err != nil || len(parts) != 2 {
+		t.Fatalf("%q %v", texts(parts), err)
+	}
+	left := media.Without(b, parts, func(p media.Part) bool { return strings.Contains(texts([]media.Part{p}), note) })
+	if n := int(binary.LittleEndian.Uint32(left[4:])) + 8; string(left[n:]) != "something else behind" {
+		t.Errorf("the file ends before %q", left[min(n, len(left)):])
+	}
+}

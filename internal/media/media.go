@@ -103,15 +103,15 @@ func Metadata(b []byte) (parts []Part, apart bool, err error) {
 
 // Without returns the file without the parts for which is is true.
 func Without(b []byte, parts []Part, is func(Part) bool) []byte {
-	out, last := make([]byte, 0, len(b)), 0
+	out, last, size := make([]byte, 0, len(b)), 0, riffSize(b)
 	for _, p := range parts {
 		if is(p) {
+			size -= max(0, min(p.End, riffSize(b))-p.Start) // what is behind the end is no part of it
 			out, last = append(out, b[last:p.Start]...), p.End
 		}
 	}
-	out = append(out, b[last:]...)
-	if bytes.HasPrefix(out, []byte("RIFF")) {
-		resize(out)
+	if out = append(out, b[last:]...); riffSize(b) > 0 {
+		resize(out, size)
 	}
 	return out
 }

@@ -69,8 +69,7 @@ func (r *reader) riff() {
 	if len(r.b) < 12 {
 		return
 	}
-	last := int(min(int64(len(r.b)), 8+int64(binary.LittleEndian.Uint32(r.b[4:]))))
-	i := 12
+	last, i := riffSize(r.b), 12
 	for r.err == nil && i+8 <= last {
 		n := int(binary.LittleEndian.Uint32(r.b[i+4:]))
 		end := i + 8 + n + n&1
@@ -117,13 +116,21 @@ func frame(data []byte) (out []Item) {
 	return out
 }
 
+// riffSize returns where a RIFF file says that it ends, 0 of another file.
+func riffSize(b []byte) int {
+	if len(b) < 12 || !bytes.HasPrefix(b, []byte("RIFF")) {
+		return 0
+	}
+	return int(min(int64(len(b)), 8+int64(binary.LittleEndian.Uint32(b[4:]))))
+}
+
 // resize writes the length of a RIFF file anew, and takes back what WebP's header
 // says of chunks that are no longer there.
-func resize(b []byte) {
+func resize(b []byte, size int) {
 	if len(b) < 12 {
 		return
 	}
-	binary.LittleEndian.PutUint32(b[4:], uint32(len(b)-8))
+	binary.LittleEndian.PutUint32(b[4:], uint32(max(4, size-8)))
 	if len(b) < 21 || string(b[8:16]) != "WEBPVP8X" {
 		return
 	}
