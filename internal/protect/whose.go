@@ -18,8 +18,8 @@ const maxRecords = 1 << 16
 // Limits of the places that are held against the paths of a profile. A server could
 // make thousands of members stand deep below long names (TestC13DeepPlaces).
 const (
-	maxPlace = 2 << 10  // bytes of one place
-	maxAsked = 16 << 20 // bytes of all that are asked about
+	maxPlace = 1 << 10 // bytes of one place
+	maxAsked = 4 << 20 // bytes of all that are asked about
 )
 
 // record is a part of a message that is about one person.
