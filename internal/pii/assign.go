@@ -148,7 +148,7 @@ func valueEnd(b []byte, k int, quoted byte) int {
 		if c == '\\' && e+1 < len(b) && (b[e+1] == 'n' || b[e+1] == '"') && quoted == 0 {
 			break
 		}
-		if quoted == 0 && (c == ' ' || c == ';' || c == ',' || c == '\'' || c == ')' || c == '}' || c == ']' || c == '&') {
+		if quoted == 0 && (c == ' ' || c == ';' || c == ',' || c == '\'' || c == ')' || c == '}' || c == ']' || c == '&' && !inValue(b, e)) {
 			break
 		}
 		e++
@@ -159,6 +159,16 @@ func valueEnd(b []byte, k int, quoted byte) int {
 		}
 	}
 	return e
+}
+
+// inValue reports whether the "&" at e is a sign of the value: a letter or digit
+// follows, and no name of a further value ("&next=") or of a character ("&amp;").
+func inValue(b []byte, e int) bool {
+	k := e + 1
+	for k < len(b) && k-e < 40 && nameByte[b[k]] {
+		k++
+	}
+	return k > e+1 && (k == len(b) || b[k] != '=' && b[k] != ';' && b[k] != '[')
 }
 
 // secretName tells whether a name is that of a secret: 0 no, 1 a token or key,

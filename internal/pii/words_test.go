@@ -56,3 +56,19 @@ func TestLongContextWords(t *testing.T) {
 		t.Error("a pair of words is not seen")
 	}
 }
+
+// TestPasswordWithAmpersand: a password is hidden to its end, and a query's value to
+// the next name.
+func TestPasswordWithAmpersand(t *testing.T) {
+	s := scanner(t, Secret)
+	for _, c := range [][2]string{
+		{"password: Tr0ub4dor&3xyz", "Tr0ub4dor&3xyz"}, {"password=Tr0ub4dor&3xyz, then", "Tr0ub4dor&3xyz"},
+		{"?password=Tr0ub4dor&next=3xyz", "Tr0ub4dor"}, {"?password=Tr0ub4dor&amp;a=1", "Tr0ub4dor"}, {"password=Tr0ub4dor && run", "Tr0ub4dor"},
+		{"?password=Tr0ub4dor&a[0]=1", "Tr0ub4dor"},
+	} {
+		got := s.Scan([]byte(c[0]))
+		if len(got) != 1 || c[0][got[0].Start:got[0].End] != c[1] {
+			t.Errorf("%s: %v, want %s", c[0], got, c[1])
+		}
+	}
+}
