@@ -102,7 +102,7 @@ func unescapePercent(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		if s[i] == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]) {
-			b.WriteByte(byte(hex4([]byte(s[i+1 : i+3]))))
+			b.WriteByte(byte(hexDigits([]byte(s[i+1 : i+3]))))
 			i += 2
 			continue
 		}
@@ -112,3 +112,18 @@ func unescapePercent(s string) string {
 }
 
 func isHex(c byte) bool { return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f' }
+
+// hexDigits reads valid hexadecimal digits.
+func hexDigits(b []byte) rune {
+	var r rune
+	for _, c := range b {
+		switch {
+		case c <= '9':
+			c -= '0'
+		default:
+			c = c | 0x20 - 'a' + 10
+		}
+		r = r<<4 | rune(c)
+	}
+	return r
+}

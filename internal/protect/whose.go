@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"ostiary.dev/ostiary/internal/privacy"
 	"ostiary.dev/ostiary/internal/vault"
@@ -106,8 +105,7 @@ func (w *census) message(m *wire.Message) {
 
 // text reads a text that is JSON, or JSON by the line.
 func (w *census) text(spot wire.Spot, text string) {
-	raw := spot.Value.Raw()
-	c := &cursor{inside: raw[1 : len(raw)-1]}
+	c := wire.NewCursor(spot.Value)
 	if v, err := wire.ParseValue([]byte(text), wire.DefaultLimits()); err == nil {
 		w.inside(spot, c, 0, v)
 		return
@@ -123,8 +121,8 @@ func (w *census) text(spot wire.Spot, text string) {
 
 // inside reads a value that stands, from byte base on, in the text of a string. c has
 // come no further: all lines of a text cost one pass.
-func (w *census) inside(spot wire.Spot, c *cursor, base int, v wire.Value) {
-	from, began := len(w.records), c.raw
+func (w *census) inside(spot wire.Spot, c *wire.Cursor, base int, v wire.Value) {
+	from, began := len(w.records), c.Seek(0)
 	w.place = func(v wire.Value) (int, int) {
 		start, end := v.Range()
 		return base + start, base + end
@@ -138,9 +136,9 @@ func (w *census) inside(spot wire.Spot, c *cursor, base int, v wire.Value) {
 	}
 	slices.SortFunc(ends, func(a, b *int) int { return *a - *b })
 	for _, at := range ends {
-		*at = spot.Start + 1 + c.seek(*at)
+		*at = spot.Start + 1 + c.Seek(*at)
 	}
-	w.passed += c.raw - began
+	w.passed += c.Seek(0) - began
 }
 
 func (w *census) walk(v wire.Value) {
@@ -240,50 +238,4 @@ func (w *census) sorted() (out []record) {
 		out = append(out, r)
 	}
 	return out
-}
-
-// cursor walks along the inside of a JSON string and knows how much text it has
-// passed. It goes forward only, so that many places cost one pass.
-type cursor struct {
-	inside []byte
-	raw    int // bytes passed as written
-	text   int // bytes passed as decoded
-}
-
-// seek returns where the decoded byte at lies in the string as it is written.
-func (c *cursor) seek(at int) int {
-	for c.text < at && c.raw < len(c.inside) {
-		rest := c.inside[c.raw:]
-		if rest[0] == '\\' {
-			c.escape(rest)
-			continue
-		}
-		n := bytes.IndexByte(rest, '\\')
-		if n < 0 {
-			n = len(rest)
-		}
-		n = min(n, at-c.text)
-		c.raw, c.text = c.raw+n, c.text+n
-	}
-	return c.raw
-}
-
-// escape passes one escape. That it is whole was checked when it was parsed.
-func (c *cursor) escape(rest []byte) {
-	if rest[1] != 'u' {
-		c.raw, c.text = c.raw+2, c.text+1
-		return
-	}
-	var r rune
-	for _, d := range rest[2:6] {
-		if d > '9' {
-			d = d | 0x20 - 'a' + 10
-		}
-		r = r<<4 | rune(d&0xF)
-	}
-	if r >= 0xD800 && r <= 0xDBFF {
-		c.raw, c.text = c.raw+12, c.text+utf8.UTFMax
-		return
-	}
-	c.raw, c.text = c.raw+6, c.text+utf8.RuneLen(r)
 }

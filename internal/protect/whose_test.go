@@ -1,11 +1,8 @@
 package protect
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
 
 	"ostiary.dev/ostiary/internal/privacy"
 	"ostiary.dev/ostiary/internal/wire"
@@ -105,31 +102,6 @@ func TestArgumentsHaveSubjects(t *testing.T) {
 	if own := w.owners(); own["anna@example.org"] != "patient:4711" {
 		t.Errorf("%v\n%s", own, x.Request.Raw())
 	}
-}
-
-// TestCursorFindsPlaces: a place in a text is where its bytes stand as written.
-func TestCursorFindsPlaces(t *testing.T) {
-	rapid.Check(t, func(r *rapid.T) {
-		var text, written strings.Builder
-		type at struct{ text, raw int }
-		var places []at
-		for range rapid.IntRange(1, 20).Draw(r, "n") {
-			c := rapid.SampledFrom([][2]string{{"a", "a"}, {"a", `\u0061`}, {"\n", `\n`}, {"\"", `\"`}, {"é", "é"}, {"é", `\u00E9`}, {"€", `\u20ac`}, {"😀", `\ud83d\ude00`}, {"😀", "😀"}, {"\\", `\\`}}).Draw(r, "c")
-			places = append(places, at{text.Len(), written.Len()})
-			text.WriteString(c[0])
-			written.WriteString(c[1])
-		}
-		var decoded string
-		if err := json.Unmarshal([]byte(`"`+written.String()+`"`), &decoded); err != nil || decoded != text.String() {
-			r.Fatalf("%s is not %q: %v", written.String(), text.String(), err)
-		}
-		c := cursor{inside: []byte(written.String())}
-		for _, p := range places {
-			if got := c.seek(p.text); got != p.raw {
-				r.Fatalf("%s: byte %d is at %d, not %d", written.String(), p.text, got, p.raw)
-			}
-		}
-	})
 }
 
 // censusOf reads a message of a server and says what that took.
