@@ -50,11 +50,24 @@ func (r *run) pair(v *view, i int) int {
 	for e > k && (b[e-1] == '.' || b[e-1] == ',') {
 		e--
 	}
+	if port(b[k:e]) {
+		return i
+	}
 	if e-k < 6 || e-k > 64 || !mixedCase(b[k:e]) || !special(b[k:e]) || count(b[k:e], '/') > 0 || count(b[k:e], '@') > 1 {
 		return i
 	}
 	r.emit(v, k, e, Secret, "PASSWORD", 0.8, "password after an address")
 	return e
+}
+
+// port reports whether b begins as a port does, and then as the path of a URL or as
+// an encoded sign: "db.example.org:5432%2Fx%22" has no password behind its host.
+func port(b []byte) bool {
+	n := 0
+	for n < len(b) && n < 6 && isDigit(b[n]) {
+		n++
+	}
+	return n > 0 && n < 6 && n < len(b) && (b[n] == '/' || n+2 < len(b) && b[n] == '%' && class[b[n+1]]&class[b[n+2]]&cHex != 0)
 }
 
 // special reports whether b has punctuation as passwords have.

@@ -72,3 +72,17 @@ func TestPasswordWithAmpersand(t *testing.T) {
 		}
 	}
 }
+
+// TestPortIsNoPassword: a port behind a host is none, also where the rest of the text
+// is percent encoded; a password behind an address still is.
+func TestPortIsNoPassword(t *testing.T) {
+	s := scanner(t, Secret)
+	for text, want := range map[string]int{
+		"see app@db.example.org:5432%2Fx%22%2C%22x%22%5D": 0, "see app@db.example.org:5432/xY9!": 0,
+		"app@db.example.org:54321aB!xyz": 1, "app@db.example.org:hunTer2!x": 1,
+	} {
+		if got := s.Scan([]byte(text)); len(got) != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
